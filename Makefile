@@ -1,0 +1,58 @@
+# Wattledger. `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup demo serve test test-services check bench clean help
+
+setup: $(VENV)/.installed node_modules/.installed ## Install all that is needed, pinned and hashed, and compile the contracts
+	@$(BIN)/python -m scripts.compile > /dev/null
+
+demo: setup ## Run one real day from meter to audit (ARGS="--date 2019-07-11", "--sessions FILE", "--tamper")
+	@$(BIN)/python -m scripts.demo $(ARGS)
+
+serve: setup ## Run chain, contracts and backend on this machine until Ctrl-C
+	@$(BIN)/python -m scripts.serve $(ARGS)
+
+test: setup ## Run the tests: Python and contracts
+	@$(BIN)/python -m pytest -m "not services" -n auto --dist loadfile -rs
+	@node_modules/.bin/forge test --summary
+
+test-services: setup ## Run the tests that need services or tools of their own environment
+	@$(BIN)/python -m pytest -m services -rs
+
+check: setup ## Check format, lint, types, import rules and Solidity format
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@node_modules/.bin/forge fmt --check
+
+bench: setup ## Run all benchmarks; each prints one JSON object as its last line
+	@for module in $$(cd bench && grep -l '^def main' *.py); do $(BIN)/python -m bench.$${module%.py} --json; done
+
+clean: ## Remove everything that was built or installed here
+	rm -rf $(VENV) .venv-* node_modules build out cache var .build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements-dev.txt requirements-uv.txt pyproject.toml
+	@echo "installing Python packages"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt requirements-uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+node_modules/.installed: package-lock.json package.json
+	@echo "installing the Solidity toolchain"
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

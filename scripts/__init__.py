@@ -1,0 +1,1 @@
+"""Commands around the platform: compile, deploy, demo."""
