@@ -1,0 +1,255 @@
+"""All errors of the domain. Each carries the values that explain it and says what to do.
+
+HTTP status codes are assigned in `backend.api.problems`, by class.
+"""
+
+from domain.text import address_text, hex_text
+
+
+class WattledgerError(Exception):
+    """Root of all errors that this project raises on purpose."""
+
+
+# --- values that cannot be what they claim -----------------------------------------------------
+
+
+class Malformed(WattledgerError):
+    """Bytes or text that do not follow the published format."""
+
+
+class OutOfRange(Malformed):
+    """An integer that does not fit its field."""
+
+    def __init__(self, field: str, value: int, low: int, high: int) -> None:
+        shown = str(value) if abs(value) < 1 << 64 else f"a {value.bit_length()}-bit integer"
+        super().__init__(f"{field} is {shown}; it must be within {low} and {high}")
+        self.field, self.value, self.low, self.high = field, value, low, high
+
+
+class BadSignature(WattledgerError):
+    """A signature that no key can have made over these values."""
+
+
+class HighS(BadSignature):
+    """The high-s twin of a signature: valid mathematics, refused so that signatures are unique."""
+
+    def __init__(self) -> None:
+        super().__init__("signature has s in the upper half of the curve order; send the low-s form")
+
+
+class WrongSigner(BadSignature):
+    """Signed by another key, for another chain or contract, or altered after signing."""
+
+    def __init__(self, what: str, expected: bytes, recovered: bytes) -> None:
+        super().__init__(
+            f"{what}: signature recovers to {address_text(recovered)}, the registered key is {address_text(expected)}; "
+            "check the key, the chain id and the contract address that were signed"
+        )
+        self.what, self.expected, self.recovered = what, expected, recovered
+
+
+# --- things that are not there -----------------------------------------------------------------
+
+
+class NotFound(WattledgerError):
+    """What was asked for does not exist."""
+
+
+class UnknownStation(NotFound):
+    def __init__(self, station: int) -> None:
+        super().__init__(f"station {station} is not registered; register it on chain first")
+        self.station = station
+
+
+class UnknownAccount(NotFound):
+    def __init__(self, account: int) -> None:
+        super().__init__(f"account {account} does not exist; open it on chain first")
+        self.account = account
+
+
+class UnknownTariff(NotFound):
+    def __init__(self, tariff: int) -> None:
+        super().__init__(f"tariff {tariff} was never published")
+        self.tariff = tariff
+
+
+class UnknownSession(NotFound):
+    def __init__(self, session: bytes) -> None:
+        super().__init__(f"session {hex_text(session)} has no authorisation; submit the driver's authorisation first")
+        self.session = session
+
+
+class EvidenceMissing(NotFound):
+    def __init__(self, cid: str) -> None:
+        super().__init__(f"no blob {cid} in the evidence store")
+        self.cid = cid
+
+
+# --- readings ----------------------------------------------------------------------------------
+
+
+class ReadingRefused(WattledgerError):
+    """A reading that cannot follow what the station or vehicle sent before."""
+
+
+class StationIsRevoked(ReadingRefused):
+    def __init__(self, station: int) -> None:
+        super().__init__(f"station {station}: its key was revoked; register the station anew with another key")
+        self.station = station
+
+
+class AnotherStation(ReadingRefused):
+    """A reading or statement that names another station than the one it is checked for."""
+
+    def __init__(self, expected: int, received: int) -> None:
+        super().__init__(f"it names station {received}, it was sent for station {expected}")
+        self.expected, self.received = expected, received
+
+
+class SequenceGap(ReadingRefused):
+    """Something before it is missing."""
+
+    def __init__(self, who: str, expected: int, received: int) -> None:
+        super().__init__(f"{who}: sequence {received} after {expected - 1}; send {expected} first")
+        self.who, self.expected, self.received = who, expected, received
+
+
+class SequenceReused(ReadingRefused):
+    """Another reading or statement was already accepted under this number."""
+
+    def __init__(self, who: str, sequence: int) -> None:
+        super().__init__(f"{who}: sequence {sequence} was already used for other content; it cannot be replaced")
+        self.who, self.sequence = who, sequence
+
+
+class RegisterWentBack(ReadingRefused):
+    """A cumulative register never falls: replay, tampering or an unreported meter change."""
+
+    def __init__(self, station: int, register: str, previous_wh: int, received_wh: int) -> None:
+        super().__init__(f"station {station}: {register} register {received_wh} Wh after {previous_wh} Wh")
+        self.station, self.register = station, register
+        self.previous_wh, self.received_wh = previous_wh, received_wh
+
+
+class MoreThanRated(ReadingRefused):
+    """More energy than the station's rated power can carry in the time between two readings."""
+
+    def __init__(self, station: int, moved_wh: int, limit_wh: int, duration_s: int) -> None:
+        super().__init__(
+            f"station {station}: {moved_wh} Wh in {duration_s} s, its rated power allows {limit_wh} Wh; "
+            "check the register's unit and the registered rated power"
+        )
+        self.station, self.moved_wh, self.limit_wh, self.duration_s = station, moved_wh, limit_wh, duration_s
+
+
+class TimeWentBack(ReadingRefused):
+    def __init__(self, who: str, previous_s: int, received_s: int) -> None:
+        super().__init__(f"{who}: time {received_s} is not after {previous_s}; set the device's clock")
+        self.who, self.previous_s, self.received_s = who, previous_s, received_s
+
+
+class FromTheFuture(ReadingRefused):
+    def __init__(self, who: str, time_s: int, now_s: int) -> None:
+        super().__init__(f"{who}: time {time_s} is {time_s - now_s} s ahead of {now_s}; set the device's clock")
+        self.who, self.time_s, self.now_s = who, time_s, now_s
+
+
+class ExportNotPossible(ReadingRefused):
+    def __init__(self, station: int) -> None:
+        super().__init__(f"station {station} is not registered as bidirectional, but its export register moved")
+        self.station = station
+
+
+class SpansIntervals(ReadingRefused):
+    """Energy between two readings cannot be split between market intervals; a reading is missing at the edge."""
+
+    def __init__(self, station: int, start_s: int, end_s: int) -> None:
+        super().__init__(
+            f"station {station}: energy moved between {start_s} and {end_s}, across an interval's edge; "
+            "send a reading at each multiple of 900 s while energy flows"
+        )
+        self.station, self.start_s, self.end_s = station, start_s, end_s
+
+
+# --- sessions ----------------------------------------------------------------------------------
+
+
+class AuthorisationRefused(Malformed):
+    """A session authorisation that could never be valid."""
+
+
+class NotAuthorised(WattledgerError):
+    """Energy was billed that the driver's authorisation does not cover."""
+
+    def __init__(self, session: bytes, limit: str, allowed: int, asked: int) -> None:
+        super().__init__(f"session {hex_text(session)}: {limit} allows {allowed}, {asked} was billed")
+        self.session, self.limit, self.allowed, self.asked = session, limit, allowed, asked
+
+
+# --- statements and settlement -----------------------------------------------------------------
+
+
+class StatementRefused(WattledgerError):
+    """A statement that its own evidence does not bear out."""
+
+
+class RowsDoNotSum(StatementRefused):
+    """The rows must sum to exactly what the register moved."""
+
+    def __init__(self, station: int, register: str, moved_wh: int, billed_wh: int) -> None:
+        super().__init__(f"station {station}: rows sum to {billed_wh} Wh, the {register} register moved {moved_wh} Wh")
+        self.station, self.register, self.moved_wh, self.billed_wh = station, register, moved_wh, billed_wh
+
+
+class RowsDiffer(StatementRefused):
+    """The rows are not the ones that follow from the readings."""
+
+    def __init__(self, station: int, row: int, expected: str, found: str) -> None:
+        super().__init__(f"station {station}, row {row}: readings give {expected}, the statement says {found}")
+        self.station, self.row, self.expected, self.found = station, row, expected, found
+
+
+class TelemetryRootDiffers(StatementRefused):
+    def __init__(self, station: int, sequence: int, expected: bytes, found: bytes) -> None:
+        super().__init__(
+            f"station {station}, statement {sequence}: its readings have root {hex_text(expected)}, "
+            f"it was signed with {hex_text(found)}; send all readings before the statement"
+        )
+        self.station, self.sequence, self.expected, self.found = station, sequence, expected, found
+
+
+class TariffNotValid(StatementRefused):
+    """The tariff belongs to another operator, or is not valid during the whole row."""
+
+    def __init__(self, station: int, tariff: int, reason: str) -> None:
+        super().__init__(f"station {station}: tariff {tariff} {reason}")
+        self.station, self.tariff, self.reason = station, tariff, reason
+
+
+class NoTariff(StatementRefused):
+    def __init__(self, station: int, direction: str, start_s: int, end_s: int) -> None:
+        super().__init__(
+            f"station {station}: no published {direction} tariff of its operator covers {start_s} to {end_s}"
+        )
+        self.station, self.direction, self.start_s, self.end_s = station, direction, start_s, end_s
+
+
+class NothingToSettle(WattledgerError):
+    def __init__(self) -> None:
+        super().__init__("no accepted statement and no new evidence waits for settlement")
+
+
+# --- evidence ----------------------------------------------------------------------------------
+
+
+class InvalidCid(Malformed):
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text[:80]!r} is no CID of version 1 in base32 (it starts with 'b')")
+
+
+class EvidenceAltered(WattledgerError):
+    """A blob whose content is not what its name says."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"blob {expected} has content of {found}; restore it from another replica")
+        self.expected, self.found = expected, found

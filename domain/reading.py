@@ -1,0 +1,286 @@
+"""Meter readings, signed by stations, and BMS readings, signed by vehicles."""
+
+from dataclasses import dataclass
+
+from eth_hash.auto import keccak
+
+from domain.errors import (
+    AnotherStation,
+    ExportNotPossible,
+    FromTheFuture,
+    MoreThanRated,
+    OutOfRange,
+    RegisterWentBack,
+    SequenceGap,
+    SpansIntervals,
+    StationIsRevoked,
+    TimeWentBack,
+    WrongSigner,
+)
+from domain.signing import SigningDomain, check_length, check_signer, checked_range, recover, typehash, word
+from domain.units import (
+    AccountId,
+    BasisPoints,
+    DeciCelsius,
+    EnergyWh,
+    PowerW,
+    StationId,
+    UnixSeconds,
+    energy_limit_wh,
+    interval_of,
+)
+
+_NEVER = UnixSeconds(0)
+CLOCK_TOLERANCE_S = 60
+"""How far a device's clock may run ahead of ours."""
+NO_SESSION = bytes(32)
+"""The session of a reading taken while nobody was authorised."""
+MAX_BASIS_POINTS = 10_000
+
+_METER_TYPEHASH = typehash(
+    "MeterReading(uint24 station,uint32 sequence,uint40 time,uint40 importWh,uint40 exportWh,int32 powerW,"
+    "bytes32 session)"
+)
+_BMS_TYPEHASH = typehash(
+    "BmsReading(uint24 account,uint32 sequence,uint40 time,uint16 stateOfChargeBp,uint16 stateOfHealthBp,"
+    "int16 temperatureDeciC,uint32 packMillivolt,int32 packMilliampere,bytes32 session)"
+)
+_check_meter = checked_range(
+    station=(24, 0), sequence=(32, 0), time_s=(40, 0), import_wh=(40, 0), export_wh=(40, 0), power_w=(32, 1)
+)
+_check_bms = checked_range(
+    account=(24, 0),
+    sequence=(32, 0),
+    time_s=(40, 0),
+    state_of_charge_bp=(16, 0),
+    state_of_health_bp=(16, 0),
+    temperature_deci_c=(16, 1),
+    pack_millivolt=(32, 0),
+    pack_milliampere=(32, 1),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReading:
+    """What a station's meter shows at one second. Registers are cumulative.
+
+    `sequence` counts the station's readings from 1. `power_w` is the mean power since the reading
+    before, positive towards the vehicle. `session` is the digest of the driver's authorisation, or
+    `NO_SESSION`: it names who is charged for the energy since the reading before.
+    """
+
+    station: StationId
+    sequence: int
+    time_s: UnixSeconds
+    import_wh: EnergyWh
+    export_wh: EnergyWh
+    power_w: PowerW
+    session: bytes
+
+    def __post_init__(self) -> None:
+        _check_meter(self)
+        check_length("session", self.session, 32)
+
+    def struct_hash(self) -> bytes:
+        """EIP-712 hash of the struct `MeterReading`."""
+        return typehash_of(
+            _METER_TYPEHASH,
+            self.station,
+            self.sequence,
+            self.time_s,
+            self.import_wh,
+            self.export_wh,
+            self.power_w,
+            session=self.session,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BmsReading:
+    """What a vehicle's battery management system shows at one second, positive current charges."""
+
+    account: AccountId
+    sequence: int
+    time_s: UnixSeconds
+    state_of_charge_bp: BasisPoints
+    state_of_health_bp: BasisPoints
+    temperature_deci_c: DeciCelsius
+    pack_millivolt: int
+    pack_milliampere: int
+    session: bytes
+
+    def __post_init__(self) -> None:
+        _check_bms(self)
+        check_length("session", self.session, 32)
+        for name in ("state_of_charge_bp", "state_of_health_bp"):
+            if getattr(self, name) > MAX_BASIS_POINTS:
+                raise OutOfRange(name, getattr(self, name), 0, MAX_BASIS_POINTS)
+
+    def struct_hash(self) -> bytes:
+        """EIP-712 hash of the struct `BmsReading`."""
+        return typehash_of(
+            _BMS_TYPEHASH,
+            self.account,
+            self.sequence,
+            self.time_s,
+            self.state_of_charge_bp,
+            self.state_of_health_bp,
+            self.temperature_deci_c,
+            self.pack_millivolt,
+            self.pack_milliampere,
+            session=self.session,
+        )
+
+
+def typehash_of(type_hash: bytes, *numbers: int, session: bytes) -> bytes:
+    """Hash of a struct of integers that ends in a session digest."""
+    return keccak(type_hash + b"".join(map(word, numbers)) + session)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMeterReading:
+    """A meter reading as it travels: with 65 bytes of signature that nobody has checked yet."""
+
+    reading: MeterReading
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBmsReading:
+    """A BMS reading as it travels: with 65 bytes of signature that nobody has checked yet."""
+
+    reading: BmsReading
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedMeterReading:
+    """A meter reading whose signature and place in the station's series hold. Made by `verify_meter` alone."""
+
+    reading: MeterReading
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBmsReading:
+    """A BMS reading whose signature and place in the vehicle's series hold. Made by `verify_bms` alone."""
+
+    reading: BmsReading
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """What the chain says of a station. Registers are those at its registration."""
+
+    station: StationId
+    signer: bytes
+    payee: AccountId
+    rated_power_w: PowerW
+    bidirectional: bool
+    revoked: bool
+    import_wh: EnergyWh
+    export_wh: EnergyWh
+    previous_signer: bytes | None = None
+    previous_valid_until_s: UnixSeconds = _NEVER
+
+    def check_signature(self, what: str, time_s: int, digest: bytes, signature: bytes) -> None:
+        """WrongSigner unless the station signed this: with its key, or with the one before for that key's time."""
+        recovered = recover(digest, signature)
+        if recovered == self.signer:
+            return
+        if recovered != self.previous_signer or time_s > self.previous_valid_until_s:
+            raise WrongSigner(what, self.signer, recovered)
+
+
+def verify_meter(
+    signed: SignedMeterReading,
+    *,
+    station: Station,
+    previous: MeterReading | None,
+    domain: SigningDomain,
+    now_s: UnixSeconds,
+) -> VerifiedMeterReading:
+    """Checks signature, time, sequence and registers against the reading before.
+
+    Raises a ReadingRefused or BadSignature that names the first thing that does not hold.
+    """
+    reading = signed.reading
+    who = f"station {reading.station}"
+    if station.revoked:
+        raise StationIsRevoked(station.station)
+    station.check_signature(who, reading.time_s, domain.digest(reading.struct_hash()), signed.signature)
+    if reading.station != station.station:
+        raise AnotherStation(station.station, reading.station)
+    if reading.time_s > now_s + CLOCK_TOLERANCE_S:
+        raise FromTheFuture(who, reading.time_s, now_s)
+    check_follows(reading, previous, station)
+    return VerifiedMeterReading(reading, signed.signature)
+
+
+def check_follows(reading: MeterReading, previous: MeterReading | None, station: Station) -> None:
+    """Whether `reading` can be the next one of its station; a ReadingRefused otherwise."""
+    who = f"station {reading.station}"
+    expected = previous.sequence + 1 if previous else 1
+    if reading.sequence != expected:
+        raise SequenceGap(who, expected, reading.sequence)
+    if previous is None:
+        _check_opening(reading, station)
+        return
+    if reading.time_s <= previous.time_s:
+        raise TimeWentBack(who, previous.time_s, reading.time_s)
+    _check_registers(reading, previous, station)
+
+
+def _check_opening(reading: MeterReading, station: Station) -> None:
+    if reading.import_wh < station.import_wh:
+        raise RegisterWentBack(station.station, "import", station.import_wh, reading.import_wh)
+    if reading.import_wh > station.import_wh:
+        raise MoreThanRated(station.station, reading.import_wh - station.import_wh, 0, 0)
+    if reading.export_wh < station.export_wh:
+        raise RegisterWentBack(station.station, "export", station.export_wh, reading.export_wh)
+    if reading.export_wh > station.export_wh:
+        raise MoreThanRated(station.station, reading.export_wh - station.export_wh, 0, 0)
+
+
+def _check_registers(reading: MeterReading, previous: MeterReading, station: Station) -> None:
+    if reading.import_wh < previous.import_wh:
+        raise RegisterWentBack(reading.station, "import", previous.import_wh, reading.import_wh)
+    if reading.export_wh < previous.export_wh:
+        raise RegisterWentBack(reading.station, "export", previous.export_wh, reading.export_wh)
+    moved_wh = reading.import_wh - previous.import_wh + reading.export_wh - previous.export_wh
+    if moved_wh == 0:
+        return
+    if reading.export_wh > previous.export_wh and not station.bidirectional:
+        raise ExportNotPossible(reading.station)
+    duration_s = reading.time_s - previous.time_s
+    limit_wh = energy_limit_wh(station.rated_power_w, duration_s)
+    if moved_wh > limit_wh:
+        raise MoreThanRated(reading.station, moved_wh, limit_wh, duration_s)
+    if interval_of(previous.time_s) != interval_of(UnixSeconds(reading.time_s - 1)):
+        raise SpansIntervals(reading.station, previous.time_s, reading.time_s)
+
+
+def verify_bms(
+    signed: SignedBmsReading,
+    *,
+    driver_key: bytes,
+    previous: BmsReading | None,
+    domain: SigningDomain,
+    now_s: UnixSeconds,
+) -> VerifiedBmsReading:
+    """Checks signature, time and sequence against the vehicle's reading before.
+
+    Raises a ReadingRefused or BadSignature that names the first thing that does not hold.
+    """
+    reading = signed.reading
+    who = f"vehicle of account {reading.account}"
+    check_signer(who, driver_key, domain.digest(reading.struct_hash()), signed.signature)
+    if reading.time_s > now_s + CLOCK_TOLERANCE_S:
+        raise FromTheFuture(who, reading.time_s, now_s)
+    expected = previous.sequence + 1 if previous else 1
+    if reading.sequence != expected:
+        raise SequenceGap(who, expected, reading.sequence)
+    if previous is not None and reading.time_s <= previous.time_s:
+        raise TimeWentBack(who, previous.time_s, reading.time_s)
+    return VerifiedBmsReading(reading, signed.signature)

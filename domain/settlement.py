@@ -1,0 +1,119 @@
+"""What a batch moves between accounts: the Python twin of `contracts/SessionSettlement.sol`.
+
+The rules:
+
+- The payer of a row owes `energy x |price|`, rounded up to the micro-euro, the other side receives it
+  rounded down; the difference goes to the dust account. At a price of zero or above the buyer pays
+  (the driver when charging, the operator when energy is given back), below zero the seller does.
+- A payer must hold all it owes in the batch before the batch. If it does not, no row that it should
+  pay moves money: these rows are set aside. Neither income of the same batch nor the order of
+  statements makes a difference.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from domain.statement import IntervalStatement, Row
+from domain.tariff import Direction, Tariff, TariffTable
+from domain.units import (
+    DUST_ACCOUNT,
+    AccountId,
+    EnergyWh,
+    MoneyMicro,
+    PriceMicroPerKwh,
+    StationId,
+    cost_ceil,
+    cost_floor,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """What one billed row moves."""
+
+    station: StationId
+    sequence: int
+    row: int
+    payer: AccountId
+    payee: AccountId
+    owed_micro: MoneyMicro
+    received_micro: MoneyMicro
+
+
+@dataclass(slots=True)
+class Entry:
+    """What one account pays and receives in a batch."""
+
+    debit_micro: int = 0
+    credit_micro: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What a batch does: an entry for each account it touches, and what was paid and set aside."""
+
+    entries: dict[AccountId, Entry] = field(default_factory=dict)
+    paid: list[Payment] = field(default_factory=list)
+    set_aside: list[Payment] = field(default_factory=list)
+
+    @property
+    def paid_micro(self) -> int:
+        return sum(payment.owed_micro for payment in self.paid)
+
+    @property
+    def dust_micro(self) -> int:
+        return self.paid_micro - sum(payment.received_micro for payment in self.paid)
+
+
+def payment_of(row: Row, *, place: tuple[StationId, int, int], tariff: Tariff) -> Payment:
+    """What a billed row moves. `place` is station, statement sequence and row."""
+    magnitude = PriceMicroPerKwh(abs(tariff.price_micro_per_kwh))
+    driver_pays = (tariff.direction == Direction.CHARGE) == (tariff.price_micro_per_kwh >= 0)
+    payer, payee = (row.account, tariff.payee) if driver_pays else (tariff.payee, row.account)
+    return Payment(
+        station=place[0],
+        sequence=place[1],
+        row=place[2],
+        payer=payer,
+        payee=payee,
+        owed_micro=cost_ceil(row.energy_wh, magnitude),
+        received_micro=cost_floor(row.energy_wh, magnitude),
+    )
+
+
+def payments_of(statement: IntervalStatement, tariffs: TariffTable) -> Iterator[Payment]:
+    """What each billed row of a statement moves; UnknownTariff if one was never published."""
+    for index, row in enumerate(statement.rows):
+        if row.billed:
+            place = (statement.station, statement.sequence, index)
+            yield payment_of(row, place=place, tariff=tariffs.of(statement.tariff_of(row)))
+
+
+def net(
+    statements: Sequence[IntervalStatement], tariffs: TariffTable, free_of: Callable[[AccountId], MoneyMicro]
+) -> BatchOutcome:
+    """What a batch of statements moves. `free_of` is an account's free balance before the batch."""
+    payments = [payment for statement in statements for payment in payments_of(statement, tariffs)]
+    owed: dict[AccountId, int] = {}
+    for payment in payments:
+        owed[payment.payer] = owed.get(payment.payer, 0) + payment.owed_micro
+    insolvent = {account for account, micro in owed.items() if micro > free_of(account)}
+    outcome = BatchOutcome()
+    for payment in payments:
+        if payment.payer in insolvent:
+            outcome.set_aside.append(payment)
+            continue
+        outcome.paid.append(payment)
+        outcome.entries.setdefault(payment.payer, Entry()).debit_micro += payment.owed_micro
+        outcome.entries.setdefault(payment.payee, Entry()).credit_micro += payment.received_micro
+    if outcome.dust_micro:
+        outcome.entries.setdefault(DUST_ACCOUNT, Entry()).credit_micro += outcome.dust_micro
+    return outcome
+
+
+def energy_moved(statement: IntervalStatement, tariffs: TariffTable) -> tuple[EnergyWh, EnergyWh]:
+    """Energy that a statement's rows took and gave back, Wh."""
+    sums = {Direction.CHARGE: 0, Direction.DISCHARGE: 0}
+    for row in statement.rows:
+        sums[statement.direction_of(row, tariffs)] += row.energy_wh
+    return EnergyWh(sums[Direction.CHARGE]), EnergyWh(sums[Direction.DISCHARGE])

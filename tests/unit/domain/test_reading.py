@@ -1,0 +1,329 @@
+"""Readings: what can follow what, and what cannot."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.errors import (
+    ExportNotPossible,
+    FromTheFuture,
+    HighS,
+    MoreThanRated,
+    OutOfRange,
+    RegisterWentBack,
+    SequenceGap,
+    SpansIntervals,
+    StationIsRevoked,
+    TimeWentBack,
+    WattledgerError,
+    WrongSigner,
+)
+from domain.reading import (
+    CLOCK_TOLERANCE_S,
+    NO_SESSION,
+    BmsReading,
+    MeterReading,
+    SignedBmsReading,
+    SignedMeterReading,
+    Station,
+    VerifiedMeterReading,
+    check_follows,
+    verify_bms,
+    verify_meter,
+)
+from domain.signing import CURVE_ORDER
+from domain.units import (
+    AccountId,
+    BasisPoints,
+    DeciCelsius,
+    EnergyWh,
+    StationId,
+    UnixSeconds,
+    energy_limit_wh,
+)
+from tests.vectors.world import (
+    ACCOUNT_DOMAIN,
+    ALICE,
+    BOB,
+    DRIVER_KEYS,
+    NOW_S,
+    OTHER_KEY,
+    RATED_POWER_W,
+    START_S,
+    STATION_DOMAIN,
+    STATION_KEY,
+    Step,
+    altered,
+    first_reading,
+    next_reading,
+    signed_reading,
+    station,
+)
+
+FIRST = first_reading()
+SECOND = next_reading(FIRST, Step(600, 2_000))
+STATION_NOW = station()
+
+
+def verified(
+    signed: SignedMeterReading,
+    previous: MeterReading | None,
+    at: Station = STATION_NOW,
+    now_s: int = NOW_S,
+) -> VerifiedMeterReading:
+    return verify_meter(signed, station=at, previous=previous, domain=STATION_DOMAIN, now_s=UnixSeconds(now_s))
+
+
+# --- the station's meter -----------------------------------------------------------------------
+
+
+def test_readings_that_follow_each_other_are_verified() -> None:
+    assert verified(signed_reading(FIRST), None).reading == FIRST
+    assert verified(signed_reading(SECOND), FIRST).reading == SECOND
+
+
+def test_reading_signed_with_another_key_is_refused() -> None:
+    with pytest.raises(WrongSigner):
+        verified(signed_reading(SECOND, OTHER_KEY), FIRST)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"import_wh": SECOND.import_wh - 1},
+        {"export_wh": SECOND.export_wh + 1},
+        {"time_s": SECOND.time_s + 1},
+        {"power_w": SECOND.power_w - 1},
+        {"session": b"\x01" * 32},
+        {"sequence": 3},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_reading_altered_after_signing_is_refused(change: dict[str, Any]) -> None:
+    signed = signed_reading(SECOND)
+    with pytest.raises(WrongSigner):
+        verified(SignedMeterReading(altered(SECOND, **change), signed.signature), FIRST)
+
+
+def test_reading_that_names_another_station_is_refused() -> None:
+    elsewhere = replace(SECOND, station=StationId(2))
+    with pytest.raises(WattledgerError):
+        verified(signed_reading(elsewhere), FIRST)
+
+
+def test_high_s_twin_of_a_readings_signature_is_refused() -> None:
+    signature = signed_reading(SECOND).signature
+    s = CURVE_ORDER - int.from_bytes(signature[32:64], "big")
+    twin = signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])
+    with pytest.raises(HighS):
+        verified(SignedMeterReading(SECOND, twin), FIRST)
+
+
+def test_reading_of_a_revoked_station_is_refused() -> None:
+    with pytest.raises(StationIsRevoked):
+        verified(signed_reading(SECOND), FIRST, station(revoked=True))
+
+
+def test_old_key_signs_up_to_the_rotation_alone_and_the_new_one_for_any_time() -> None:
+    rotated = station(
+        signer=OTHER_KEY.address, previous_signer=STATION_KEY.address, previous_valid_until_s=SECOND.time_s
+    )
+    verified(signed_reading(SECOND), FIRST, rotated)
+    later = replace(SECOND, time_s=UnixSeconds(SECOND.time_s + 1))
+    with pytest.raises(WrongSigner):
+        verified(signed_reading(later), FIRST, rotated)
+    verified(signed_reading(later, OTHER_KEY), FIRST, rotated)
+    verified(signed_reading(SECOND, OTHER_KEY), FIRST, rotated)
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 3, 4, (1 << 32) - 1], ids=["zero", "replayed", "gap", "wider gap", "last"])
+def test_reading_that_is_not_the_next_one_is_refused(sequence: int) -> None:
+    with pytest.raises(SequenceGap) as refused:
+        verified(signed_reading(replace(SECOND, sequence=sequence)), FIRST)
+    assert (refused.value.expected, refused.value.received) == (2, sequence)
+
+
+def test_replayed_reading_is_refused() -> None:
+    with pytest.raises(SequenceGap):
+        verified(signed_reading(SECOND), SECOND)
+
+
+def test_first_reading_of_a_station_has_number_one() -> None:
+    with pytest.raises(SequenceGap):
+        verified(signed_reading(replace(FIRST, sequence=2)), None)
+
+
+@pytest.mark.parametrize(("register", "field"), [("import", "import_wh"), ("export", "export_wh")])
+def test_register_that_went_back_is_refused(register: str, field: str) -> None:
+    back = replace(next_reading(FIRST, Step(600)), **{field: getattr(FIRST, field) - 1})
+    with pytest.raises(RegisterWentBack) as refused:
+        verified(signed_reading(back), FIRST)
+    assert refused.value.register == register
+
+
+@pytest.mark.parametrize("field", ["import_wh", "export_wh"])
+def test_first_reading_must_show_the_registers_of_the_registration(field: str) -> None:
+    with pytest.raises(RegisterWentBack):
+        verified(signed_reading(altered(FIRST, **{field: getattr(FIRST, field) - 1})), None)
+    with pytest.raises(MoreThanRated):
+        verified(signed_reading(altered(FIRST, **{field: getattr(FIRST, field) + 1})), None)
+
+
+def test_energy_up_to_the_rated_power_is_accepted_and_one_watt_hour_more_is_refused() -> None:
+    limit_wh = energy_limit_wh(RATED_POWER_W, 600)
+    assert limit_wh == 3_668
+    verified(signed_reading(next_reading(FIRST, Step(600, limit_wh))), FIRST)
+    with pytest.raises(MoreThanRated) as refused:
+        verified(signed_reading(next_reading(FIRST, Step(600, limit_wh + 1))), FIRST)
+    assert (refused.value.moved_wh, refused.value.limit_wh, refused.value.duration_s) == (limit_wh + 1, limit_wh, 600)
+
+
+def test_watt_hours_labelled_as_kilowatt_hours_are_refused() -> None:
+    with pytest.raises(MoreThanRated):
+        verified(signed_reading(next_reading(FIRST, Step(600, 2_000 * 1_000))), FIRST)
+
+
+def test_both_directions_together_are_held_against_the_rated_power() -> None:
+    with pytest.raises(MoreThanRated):
+        verified(signed_reading(next_reading(FIRST, Step(600, 2_000, 1_669))), FIRST)
+
+
+def test_reading_may_run_ahead_by_the_tolerance_and_no_further() -> None:
+    verified(signed_reading(SECOND), FIRST, now_s=SECOND.time_s - CLOCK_TOLERANCE_S)
+    with pytest.raises(FromTheFuture):
+        verified(signed_reading(SECOND), FIRST, now_s=SECOND.time_s - CLOCK_TOLERANCE_S - 1)
+
+
+@pytest.mark.parametrize("ahead_s", [0, -1, -600])
+def test_time_that_stands_still_or_went_back_is_refused(ahead_s: int) -> None:
+    back = replace(SECOND, time_s=UnixSeconds(FIRST.time_s + ahead_s))
+    with pytest.raises(TimeWentBack):
+        verified(signed_reading(back), FIRST)
+
+
+def test_export_of_a_station_that_cannot_give_back_is_refused() -> None:
+    one_way = station(bidirectional=False)
+    first = replace(FIRST, export_wh=EnergyWh(0))
+    with pytest.raises(ExportNotPossible):
+        verified(signed_reading(next_reading(first, Step(600, 0, 1))), first, one_way)
+
+
+def test_energy_across_the_edge_of_an_interval_is_refused() -> None:
+    with pytest.raises(SpansIntervals) as refused:
+        check_follows(next_reading(FIRST, Step(901, 1)), FIRST, STATION_NOW)
+    assert (refused.value.start_s, refused.value.end_s) == (START_S, START_S + 901)
+
+
+def test_energy_up_to_the_edge_and_from_the_edge_is_accepted() -> None:
+    at_edge = next_reading(FIRST, Step(900, 100))
+    check_follows(at_edge, FIRST, STATION_NOW)
+    check_follows(next_reading(at_edge, Step(900, 100)), at_edge, STATION_NOW)
+
+
+def test_quiet_station_may_be_silent_across_intervals() -> None:
+    check_follows(next_reading(FIRST, Step(86_400)), FIRST, STATION_NOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("station", -1),
+        ("station", 1 << 24),
+        ("sequence", -1),
+        ("sequence", 1 << 32),
+        ("time_s", -1),
+        ("time_s", 1 << 40),
+        ("import_wh", -1),
+        ("import_wh", 1 << 40),
+        ("export_wh", -1),
+        ("export_wh", 1 << 40),
+        ("power_w", -(1 << 31) - 1),
+        ("power_w", 1 << 31),
+        ("import_wh", 10**5_000),
+    ],
+    ids=lambda value: str(value)[:12] if isinstance(value, str) else f"{value.bit_length()} bits",
+)
+def test_meter_number_that_does_not_fit_its_field_is_refused(field: str, value: int) -> None:
+    with pytest.raises(OutOfRange) as refused:
+        altered(FIRST, **{field: value})
+    assert refused.value.field == field
+    assert len(str(refused.value)) < 200
+
+
+# --- the vehicle's battery management system ---------------------------------------------------
+
+BMS = BmsReading(
+    account=ALICE,
+    sequence=1,
+    time_s=START_S,
+    state_of_charge_bp=BasisPoints(5_000),
+    state_of_health_bp=BasisPoints(9_800),
+    temperature_deci_c=DeciCelsius(-105),
+    pack_millivolt=400_000,
+    pack_milliampere=-32_000,
+    session=NO_SESSION,
+)
+
+
+def signed_bms(reading: BmsReading, account: AccountId = ALICE) -> SignedBmsReading:
+    return SignedBmsReading(reading, DRIVER_KEYS[account].sign(ACCOUNT_DOMAIN.digest(reading.struct_hash())))
+
+
+def verified_bms(signed: SignedBmsReading, previous: BmsReading | None, now_s: int = NOW_S) -> BmsReading:
+    key = DRIVER_KEYS[ALICE].address
+    return verify_bms(
+        signed, driver_key=key, previous=previous, domain=ACCOUNT_DOMAIN, now_s=UnixSeconds(now_s)
+    ).reading
+
+
+def test_bms_readings_that_follow_each_other_are_verified() -> None:
+    following = replace(BMS, sequence=2, time_s=UnixSeconds(START_S + 1))
+    assert verified_bms(signed_bms(BMS), None) == BMS
+    assert verified_bms(signed_bms(following), BMS) == following
+
+
+def test_bms_reading_signed_by_another_vehicle_is_refused() -> None:
+    with pytest.raises(WrongSigner):
+        verified_bms(signed_bms(BMS, BOB), None)
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 3])
+def test_bms_reading_that_is_not_the_next_one_is_refused(sequence: int) -> None:
+    following = replace(BMS, sequence=sequence, time_s=UnixSeconds(START_S + 1))
+    with pytest.raises(SequenceGap):
+        verified_bms(signed_bms(following), BMS)
+
+
+@pytest.mark.parametrize("ahead_s", [0, -1])
+def test_bms_time_that_stands_still_or_went_back_is_refused(ahead_s: int) -> None:
+    following = replace(BMS, sequence=2, time_s=UnixSeconds(START_S + ahead_s))
+    with pytest.raises(TimeWentBack):
+        verified_bms(signed_bms(following), BMS)
+
+
+def test_bms_reading_from_the_future_is_refused() -> None:
+    verified_bms(signed_bms(BMS), None, now_s=START_S - CLOCK_TOLERANCE_S)
+    with pytest.raises(FromTheFuture):
+        verified_bms(signed_bms(BMS), None, now_s=START_S - CLOCK_TOLERANCE_S - 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("account", 1 << 24),
+        ("state_of_charge_bp", 10_001),
+        ("state_of_charge_bp", -1),
+        ("state_of_health_bp", 10_001),
+        ("temperature_deci_c", 1 << 15),
+        ("temperature_deci_c", -(1 << 15) - 1),
+        ("pack_millivolt", -1),
+        ("pack_millivolt", 1 << 32),
+        ("pack_milliampere", 1 << 31),
+        ("pack_milliampere", -(1 << 31) - 1),
+    ],
+)
+def test_bms_number_that_does_not_fit_its_field_is_refused(field: str, value: int) -> None:
+    with pytest.raises(OutOfRange) as refused:
+        altered(BMS, **{field: value})
+    assert refused.value.field == field
