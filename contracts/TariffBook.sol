@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.30;
+
+import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
+import {ITariffBook} from "./interfaces/ITariffBook.sol";
+import {Roles} from "./Roles.sol";
+
+/// @title Prices. Described in ITariffBook.
+contract TariffBook is ITariffBook {
+    IAccountRegistry public immutable accounts;
+
+    uint24 private _count;
+    mapping(uint24 tariff => Tariff) private _tariffs;
+
+    constructor(IAccountRegistry accounts_) {
+        accounts = accounts_;
+    }
+
+    /// @inheritdoc ITariffBook
+    function publish(Tariff[] calldata tariffs) external returns (uint24 first) {
+        uint24 caller = accounts.requireRole(msg.sender, Roles.OPERATOR);
+        first = _count;
+        if (tariffs.length > type(uint24).max - first) revert NoTariffNumberLeft();
+        for (uint256 i; i < tariffs.length; ++i) {
+            _publish(uint24(first + i), caller, tariffs[i]);
+        }
+        _count = uint24(first + tariffs.length);
+    }
+
+    function _publish(uint24 number, uint24 caller, Tariff calldata tariff) private {
+        if (tariff.payee != caller) revert NotPayee(tariff.payee, caller);
+        if (tariff.validTo <= tariff.validFrom) revert EmptyWindow(tariff.validFrom, tariff.validTo);
+        _tariffs[number] = tariff;
+        emit TariffPublished(
+            number, tariff.payee, tariff.direction, tariff.priceMicroPerKwh, tariff.validFrom, tariff.validTo
+        );
+    }
+
+    /// @inheritdoc ITariffBook
+    function tariffOf(uint24 tariff) external view returns (Tariff memory) {
+        return _tariffs[tariff];
+    }
+
+    /// @inheritdoc ITariffBook
+    function tariffCount() external view returns (uint24) {
+        return _count;
+    }
+}

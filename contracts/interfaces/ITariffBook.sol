@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity ^0.8.30;
+
+/// @title Prices: append-only, each with one operator and one validity window.
+interface ITariffBook {
+    /// @notice Which way the energy flows.
+    /// @dev Charge: the vehicle takes energy and its account is the buyer.
+    ///      Discharge: the vehicle gives energy back and its account is the seller.
+    enum Direction {
+        Charge,
+        Discharge
+    }
+
+    /// @notice One price.
+    /// @param payee             operator's account; its stations alone may use the price
+    /// @param direction         which way the energy flows
+    /// @param priceMicroPerKwh  micro-euro per kWh; may be negative
+    /// @param validFrom         first second, Unix seconds
+    /// @param validTo           first second after the window, Unix seconds
+    struct Tariff {
+        uint24 payee;
+        Direction direction;
+        int32 priceMicroPerKwh;
+        uint40 validFrom;
+        uint40 validTo;
+    }
+
+    /// @notice A new price. It can never change.
+    event TariffPublished(
+        uint24 indexed tariff,
+        uint24 indexed payee,
+        Direction direction,
+        int32 priceMicroPerKwh,
+        uint40 validFrom,
+        uint40 validTo
+    );
+
+    /// @notice A window must end after it starts.
+    error EmptyWindow(uint40 validFrom, uint40 validTo);
+    /// @notice An operator publishes for itself alone.
+    error NotPayee(uint24 payee, uint24 caller);
+    /// @notice All 2^24 - 1 tariff numbers are used.
+    error NoTariffNumberLeft();
+
+    /// @notice Publishes prices in order. Needs the operator role; `payee` must be the caller's account.
+    /// @return first number of the first one; the others follow it without a gap, from 0 on
+    function publish(Tariff[] calldata tariffs) external returns (uint24 first);
+
+    /// @notice A price; all fields zero if it does not exist.
+    function tariffOf(uint24 tariff) external view returns (Tariff memory);
+
+    /// @notice How many prices there are; their numbers are 0 to this minus 1.
+    function tariffCount() external view returns (uint24);
+}
