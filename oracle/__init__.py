@@ -1,0 +1,1 @@
+"""Runs beside stations and vehicles: takes what they measure, signs it, keeps it, sends it."""

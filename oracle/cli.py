@@ -1,0 +1,250 @@
+"""The command `wattledger-oracle`. Ends with 0 when done or stopped on request, with 1 after a failure."""
+
+import json
+import logging
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.errors import WattledgerError
+from domain.text import address_text
+from domain.units import PriceMicroPerKwh
+from oracle import keystore
+from oracle.acn import ReplaySession, read_sessions
+from oracle.client import BackendClient, Network
+from oracle.clock import SystemClock
+from oracle.errors import BackendUnavailable, KeystoreInvalid, OracleError
+from oracle.progress import Progress
+from oracle.replay import STATEMENT_PERIOD_S, ReplayMeters, ReplayVehicles
+from oracle.sitemap import SiteMap, read_site_map
+from oracle.spool import Spool
+from oracle.station_oracle import Patience, StationOracle
+from oracle.vehicle_oracle import MAX_PRICE_MICRO_PER_KWH, VehicleOracle
+
+_log = logging.getLogger("oracle")
+_WEAK_ITERATIONS = {"scrypt": 1 << 14, "pbkdf2": 100_000}
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+keys = typer.Typer(no_args_is_help=True, help="Make and list encrypted keys.")
+app.add_typer(keys, name="keys")
+
+
+class KdfName(StrEnum):
+    """Key derivations of the Web3 Secret Storage format."""
+
+    SCRYPT = "scrypt"
+    PBKDF2 = "pbkdf2"
+
+
+Keystore = Annotated[Path, typer.Option("--keystore", help="Folder of encrypted keys.")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", help="Its first line opens the keys. Default: WATTLEDGER_PASSPHRASE."),
+]
+Backend = Annotated[str, typer.Option("--backend", help="URL of the backend, without /v1.")]
+SpoolFile = Annotated[Path, typer.Option("--spool", help="SQLite file that keeps what was signed.")]
+Sessions = Annotated[Path, typer.Option("--sessions", help="Recorded sessions, ACN-Data CSV (.csv or .csv.gz).")]
+Day = Annotated[str, typer.Option("--date", help="Local day of arrival, YYYY-MM-DD.")]
+MapFile = Annotated[Path, typer.Option("--stations", help="JSON: station and account numbers for the file's names.")]
+ProgressFile = Annotated[
+    Path | None, typer.Option("--progress", help="Keep the latest counts in this file instead of standard error.")
+]
+
+
+@keys.command("create")
+def create_keys(
+    folder: Keystore,
+    passphrase_file: PassphraseFile = None,
+    name: Annotated[list[str] | None, typer.Option("--name", help="Name of a key; may be repeated.")] = None,
+    names_file: Annotated[Path | None, typer.Option("--names-file", help="Names, one a line.")] = None,
+    count: Annotated[int, typer.Option("--count", min=0, max=100_000, help="How many numbered keys.")] = 0,
+    prefix: Annotated[str, typer.Option("--prefix", help="What numbered keys are called: prefix-001 ...")] = "key",
+    kdf: Annotated[KdfName, typer.Option("--kdf", help="Key derivation.")] = KdfName.SCRYPT,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", help="Its work: scrypt's N, or PBKDF2's rounds. Low only for demos.")
+    ] = None,
+) -> None:
+    """Make keys; prints their addresses by name, as JSON."""
+    with _one_line_errors():
+        names = [*(name or ()), *_lines(names_file), *keystore.numbered(prefix, count)]
+        if not names:
+            raise KeystoreInvalid("nothing to make; give --name, --names-file or --count")
+        if iterations is not None and iterations < _WEAK_ITERATIONS[kdf.value]:
+            _log.warning("%d iterations of %s protect no secrets; use this for demonstrations only", iterations, kdf)
+        passphrase = keystore.read_passphrase(passphrase_file)
+        kind: keystore.Kdf = "scrypt" if kdf is KdfName.SCRYPT else "pbkdf2"
+        made = keystore.create(folder, names, passphrase, iterations=iterations, kdf=kind)
+        _print_addresses(made)
+
+
+@keys.command("list")
+def list_keys(folder: Keystore) -> None:
+    """Print the keys' addresses by name, as JSON; needs no passphrase."""
+    with _one_line_errors():
+        _print_addresses(keystore.list_keys(folder))
+
+
+@app.command()
+def stations(
+    backend: Backend,
+    folder: Keystore,
+    spool: SpoolFile,
+    sessions: Sessions,
+    day: Day,
+    map_file: MapFile,
+    passphrase_file: PassphraseFile = None,
+    wait_s: Annotated[float, typer.Option("--wait-s", min=0, help="Longest wait for an authorisation.")] = 60,
+    poll_s: Annotated[float, typer.Option("--poll-s", min=0.05, help="How often to ask for one.")] = 1,
+    statement_period_s: Annotated[
+        int, typer.Option("--statement-period-s", min=900, help="Statements in long sessions; a multiple of 900.")
+    ] = STATEMENT_PERIOD_S,
+    progress_file: ProgressFile = None,
+) -> None:
+    """Serve stations: readings and statements of one recorded day."""
+    with _one_line_errors():
+        inputs = _inputs(sessions, day, map_file)
+        try:
+            source = ReplayMeters(inputs.sessions, inputs.site, statement_period_s=statement_period_s)
+        except ValueError as error:
+            raise OracleError(str(error)) from None
+        signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
+        with _services("stations", backend, spool, progress_file) as at:
+            oracle = StationOracle(
+                source=source,
+                signers=signers,
+                network=at.network,
+                spool=at.spool,
+                client=at.client,
+                clock=at.clock,
+                progress=at.progress,
+                patience=Patience(wait_s=wait_s, poll_s=poll_s),
+            )
+            _run(at, oracle.run, lambda: oracle.counts)
+
+
+@app.command()
+def vehicles(
+    backend: Backend,
+    folder: Keystore,
+    spool: SpoolFile,
+    sessions: Sessions,
+    day: Day,
+    map_file: MapFile,
+    passphrase_file: PassphraseFile = None,
+    max_price: Annotated[
+        int, typer.Option("--max-price-micro-per-kwh", min=0, help="The most that drivers pay.")
+    ] = MAX_PRICE_MICRO_PER_KWH,
+    discharge: Annotated[bool, typer.Option("--discharge/--no-discharge", help="Whether drivers sell back.")] = True,
+    progress_file: ProgressFile = None,
+) -> None:
+    """Serve vehicles: authorisations and battery readings of one recorded day."""
+    with _one_line_errors():
+        inputs = _inputs(sessions, day, map_file)
+        source = ReplayVehicles(inputs.sessions, inputs.site, discharge=discharge)
+        signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
+        with _services("vehicles", backend, spool, progress_file) as at:
+            oracle = VehicleOracle(
+                source=source,
+                signers=signers,
+                network=at.network,
+                spool=at.spool,
+                client=at.client,
+                clock=at.clock,
+                progress=at.progress,
+                max_price=PriceMicroPerKwh(max_price),
+            )
+            _run(at, oracle.run, lambda: oracle.counts)
+
+
+def main() -> None:
+    """Entry point of `wattledger-oracle`."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
+    app()
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    site: SiteMap
+    sessions: list[ReplaySession]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Services:
+    network: Network
+    spool: Spool
+    client: BackendClient
+    clock: SystemClock
+    progress: Progress
+
+
+def _inputs(sessions: Path, day: str, map_file: Path) -> _Inputs:
+    try:
+        chosen = date.fromisoformat(day)
+    except ValueError:
+        raise OracleError(f"--date {day!r} is no day; write it as YYYY-MM-DD") from None
+    site = read_site_map(map_file)
+    return _Inputs(site, read_sessions(sessions, chosen, rated_power_w=site.rated_power_w))
+
+
+@contextmanager
+def _services(service: str, backend: str, spool: Path, progress_file: Path | None) -> Iterator[_Services]:
+    clock = SystemClock()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: clock.stop())
+    with BackendClient(backend, clock) as client:
+        network = client.network()
+        with Spool(spool, owner=f"{service} on {network}") as opened:
+            yield _Services(
+                network=network,
+                spool=opened,
+                client=client,
+                clock=clock,
+                progress=Progress(service, progress_file, clock),
+            )
+
+
+def _run(at: _Services, work: Callable[[], None], counts: Callable[[], dict[str, int]]) -> None:
+    at.progress.tell(counts())
+    try:
+        work()
+    except BackendUnavailable:
+        at.progress.tell(counts(), state="stopped" if at.clock.stopped else "failed")
+        if not at.clock.stopped:
+            raise
+        return  # asked to stop while waiting for the backend; the spool keeps what was not sent
+    except BaseException:
+        at.progress.tell(counts(), state="failed")
+        raise
+    at.progress.tell(counts(), state="stopped" if at.clock.stopped else "done")
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except (WattledgerError, OSError, sqlite3.Error) as error:
+        sys.stderr.write(f"wattledger-oracle: {' '.join(str(error).split())}\n")
+        raise typer.Exit(1) from None
+
+
+def _lines(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _print_addresses(addresses: dict[str, bytes]) -> None:
+    sys.stdout.write(json.dumps({name: address_text(address) for name, address in addresses.items()}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The only clock of the oracle, and the switch that stops it."""
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time for waiting; readings take theirs from the meter."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked this process to stop."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, and returns early once stopped."""
+
+
+class SystemClock:
+    """The machine's clock. `stop` may be called from a signal handler."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._stop.wait(seconds)

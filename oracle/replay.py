@@ -1,0 +1,220 @@
+"""Recorded sessions as meters and vehicles: the same file, map and limits always give the same events.
+
+The stay and the delivered energy of each session are recorded; their course (`oracle.plan`) and the battery
+(`oracle.pack`) are MODELLED. The recordings know no drivers, so each session is an account of its own.
+"""
+
+import hashlib
+import heapq
+import logging
+from collections.abc import Iterator, Sequence
+
+from domain.units import (
+    MARKET_INTERVAL_S,
+    SECONDS_PER_HOUR,
+    AccountId,
+    BasisPoints,
+    EnergyWh,
+    PowerW,
+    StationId,
+    UnixSeconds,
+)
+from oracle.acn import RATED_POWER_W, ReplaySession, read_all_sessions, read_sessions
+from oracle.pack import Battery, battery_of
+from oracle.plan import Plan, plan_of
+from oracle.sitemap import SiteMap
+from oracle.source import (
+    Admission,
+    AuthorisationNeeded,
+    BatterySample,
+    MeterEvent,
+    PluggedIn,
+    Sample,
+    Span,
+    StatementDue,
+    VehicleEvent,
+)
+
+__all__ = [
+    "RATED_POWER_W",
+    "STATEMENT_PERIOD_S",
+    "Plan",
+    "ReplayMeters",
+    "ReplaySession",
+    "ReplayVehicles",
+    "plan_of",
+    "read_all_sessions",
+    "read_sessions",
+]
+
+STATEMENT_PERIOD_S = 4 * SECONDS_PER_HOUR
+HEAD_ROOM_PERCENT = 25
+HEAD_ROOM_WH = 1_000
+
+_NONCE_BITS = 53  # the largest integers that every JSON reader keeps exact
+_log = logging.getLogger(__name__)
+
+
+class ReplayMeters:
+    """`oracle.source.MeterSource` over recorded sessions. A session that is not admitted moves nothing."""
+
+    def __init__(
+        self, sessions: Sequence[ReplaySession], site: SiteMap, *, statement_period_s: int = STATEMENT_PERIOD_S
+    ) -> None:
+        if statement_period_s <= 0 or statement_period_s % MARKET_INTERVAL_S:
+            raise ValueError(f"the statement period must be a positive multiple of {MARKET_INTERVAL_S} s")
+        self._site = site
+        self._period_s = statement_period_s
+        self._sessions: dict[StationId, list[ReplaySession]] = {}
+        for session in sorted(sessions, key=lambda s: s.arrival_s):
+            self._sessions.setdefault(site.station_of(session.station_name), []).append(session)
+        self._admissions: dict[str, Admission] = {}
+
+    @property
+    def stations(self) -> Sequence[StationId]:
+        return sorted(self._sessions)
+
+    def admit(self, key: str, admission: Admission) -> None:
+        self._admissions[key] = admission
+
+    def events(self, station: StationId) -> Iterator[MeterEvent]:
+        for session in self._sessions[station]:
+            yield self._plugged_in(station, session)
+            admission = self._admissions.get(session.session_id)
+            if admission is not None:
+                yield from self._metered(station, session, admission)
+
+    def _plugged_in(self, station: StationId, session: ReplaySession) -> PluggedIn:
+        plan = plan_of(session, rated_power_w=self._site.rated_power_w)
+        sells = plan.discharged_wh > 0
+        return PluggedIn(
+            station=station,
+            key=session.session_id,
+            time_s=session.arrival_s,
+            account=self._site.accounts.get(session.session_id),
+            charge=Span(start_s=session.arrival_s, end_s=plan.charge_to_s),
+            discharge=Span(start_s=plan.discharge_from_s, end_s=plan.discharge_to_s) if sells else None,
+        )
+
+    def _metered(self, station: StationId, session: ReplaySession, admission: Admission) -> Iterator[MeterEvent]:
+        plan = plan_of(
+            session,
+            max_energy_wh=admission.max_energy_wh,
+            discharge=admission.discharge,
+            until_s=admission.until_s,
+            rated_power_w=self._site.rated_power_w,
+        )
+        if plan.charged_wh < session.delivered_wh:
+            _log.warning(
+                "station %d: the driver's limits end session %s at %d of %d Wh",
+                station,
+                session.session_id,
+                plan.charged_wh,
+                session.delivered_wh,
+            )
+        before_s = plan.arrival_s
+        for time_s in plan.reading_times():
+            yield Sample(
+                station=station,
+                time_s=time_s,
+                import_wh=EnergyWh(admission.import_wh + plan.import_at(time_s)),
+                export_wh=EnergyWh(admission.export_wh + plan.export_at(time_s)),
+                power_w=_mean_power_w(plan, before_s, time_s),
+                key=session.session_id,
+            )
+            if time_s == plan.departure_s or self._statement_due(plan, time_s):
+                yield StatementDue(station=station, time_s=time_s)
+            before_s = time_s
+
+    def _statement_due(self, plan: Plan, time_s: int) -> bool:
+        """At every statement period, counted from the first market interval's edge of the stay."""
+        first_s = -(-plan.arrival_s // MARKET_INTERVAL_S) * MARKET_INTERVAL_S
+        return time_s > first_s and (time_s - first_s) % self._period_s == 0
+
+
+class ReplayVehicles:
+    """`oracle.source.VehicleSource` over recorded sessions."""
+
+    def __init__(self, sessions: Sequence[ReplaySession], site: SiteMap, *, discharge: bool = True) -> None:
+        self._site = site
+        self._discharge = discharge
+        self._sessions = sorted(sessions, key=lambda s: s.arrival_s)
+        for session in self._sessions:
+            site.account_of(session.session_id)
+            site.station_of(session.station_name)
+
+    @property
+    def accounts(self) -> Sequence[AccountId]:
+        return [self._site.account_of(session.session_id) for session in self._sessions]
+
+    def events(self) -> Iterator[VehicleEvent]:
+        # merge() keeps the order of a session's own events: its authorisation stays before its samples.
+        return heapq.merge(*map(self._events_of, self._sessions), key=lambda event: event.time_s)
+
+    def _events_of(self, session: ReplaySession) -> Iterator[VehicleEvent]:
+        account = self._site.account_of(session.session_id)
+        plan = plan_of(session, discharge=self._discharge, rated_power_w=self._site.rated_power_w)
+        yield AuthorisationNeeded(
+            account=account,
+            station=self._site.station_of(session.station_name),
+            key=session.session_id,
+            time_s=session.arrival_s,
+            max_energy_wh=energy_cap_wh(session),
+            discharge=plan.discharged_wh > 0,
+            expiry_s=_expiry_s(session),
+            nonce=nonce_of(session.session_id),
+        )
+        battery = battery_of(session)
+        before_s = plan.arrival_s
+        for time_s in plan.reading_times():
+            yield _battery_sample(account, session.session_id, battery, plan, before_s=before_s, time_s=time_s)
+            before_s = time_s
+
+
+def energy_cap_wh(session: ReplaySession) -> EnergyWh:
+    """What the driver allows: a quarter and 1 kWh above what was asked for.
+
+    Some recorded sessions took more than the driver had asked for; those drivers are taken to have allowed it.
+    """
+    wanted_wh = max(session.requested_wh, session.delivered_wh)
+    return EnergyWh(wanted_wh + wanted_wh * HEAD_ROOM_PERCENT // 100 + HEAD_ROOM_WH)
+
+
+def nonce_of(session_id: str) -> int:
+    """The authorisation's nonce: the same for the same recorded session."""
+    digest = hashlib.sha256(b"wattledger/nonce/" + session_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> (64 - _NONCE_BITS)
+
+
+def _expiry_s(session: ReplaySession) -> UnixSeconds:
+    """The end of the market interval after the later of declared and recorded departure."""
+    latest_s = max(session.departure_s, session.estimated_departure_s)
+    return UnixSeconds((latest_s // MARKET_INTERVAL_S + 2) * MARKET_INTERVAL_S)
+
+
+def _mean_power_w(plan: Plan, before_s: int, time_s: int) -> PowerW:
+    """Mean power since `before_s`, towards zero; 0 at arrival."""
+    if time_s == before_s:
+        return PowerW(0)
+    import_wh = plan.import_at(time_s) - plan.import_at(before_s)
+    export_wh = plan.export_at(time_s) - plan.export_at(before_s)
+    duration_s = time_s - before_s
+    return PowerW(import_wh * SECONDS_PER_HOUR // duration_s - export_wh * SECONDS_PER_HOUR // duration_s)
+
+
+def _battery_sample(
+    account: AccountId, key: str, battery: Battery, plan: Plan, *, before_s: int, time_s: UnixSeconds
+) -> BatterySample:
+    import_wh, export_wh = plan.import_at(time_s), plan.export_at(time_s)
+    charge_bp = battery.charge_bp(import_wh, export_wh)
+    millivolt = battery.millivolt(charge_bp)
+    return BatterySample(
+        account=account,
+        key=key,
+        time_s=time_s,
+        state_of_charge_bp=charge_bp,
+        state_of_health_bp=BasisPoints(battery.health_bp),
+        temperature_deci_c=battery.temperature_deci_c(import_wh + export_wh),
+        pack_millivolt=millivolt,
+        pack_milliampere=battery.milliampere(_mean_power_w(plan, before_s, time_s), millivolt),
+    )

@@ -1,0 +1,65 @@
+"""Which on-chain station and account stand for the names in a file of recorded sessions."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.units import AccountId, PowerW, StationId
+from oracle.acn import RATED_POWER_W
+from oracle.errors import SiteMapInvalid
+
+_LARGEST_ID = (1 << 24) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteMap:
+    """Station numbers by the file's station name, account numbers by session id."""
+
+    stations: Mapping[str, StationId]
+    accounts: Mapping[str, AccountId]
+    rated_power_w: PowerW = RATED_POWER_W
+
+    def station_of(self, name: str) -> StationId:
+        if name not in self.stations:
+            raise SiteMapInvalid(f"the map names no station for {name!r}")
+        return self.stations[name]
+
+    def account_of(self, session_id: str) -> AccountId:
+        if session_id not in self.accounts:
+            raise SiteMapInvalid(f"the map names no account for session {session_id!r}")
+        return self.accounts[session_id]
+
+
+def read_site_map(path: Path) -> SiteMap:
+    """Reads {"stations": {name: 1 or {"station": 1}}, "sessions": {id: {"account": 57}}, "rated_power_w": 22000}."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SiteMapInvalid(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise SiteMapInvalid(f"{path} is not a JSON object")
+    rated_power_w = value.get("rated_power_w", RATED_POWER_W)
+    if type(rated_power_w) is not int or rated_power_w <= 0:
+        raise SiteMapInvalid(f"{path}: rated_power_w must be a positive integer")
+    return SiteMap(
+        stations={k: StationId(v) for k, v in _numbers(path, value, "stations", "station").items()},
+        accounts={k: AccountId(v) for k, v in _numbers(path, value, "sessions", "account").items()},
+        rated_power_w=PowerW(rated_power_w),
+    )
+
+
+def _numbers(path: Path, value: Mapping[str, object], key: str, inner: str) -> dict[str, int]:
+    """The numbers under `key`, given plainly or as {inner: number}; no number may stand for two names."""
+    entries = value.get(key)
+    if not isinstance(entries, dict):
+        raise SiteMapInvalid(f"{path}: {key} must be an object")
+    numbers = {name: entry.get(inner) if isinstance(entry, dict) else entry for name, entry in entries.items()}
+    checked: dict[str, int] = {}
+    for name, number in numbers.items():
+        if type(number) is not int or not 0 < number <= _LARGEST_ID:
+            raise SiteMapInvalid(f"{path}: {key}, {name!r}: {inner} must be an integer from 1 to {_LARGEST_ID}")
+        checked[name] = number
+    if len(set(checked.values())) != len(checked):
+        raise SiteMapInvalid(f"{path}: two {key} have the same {inner}")
+    return checked

@@ -1,0 +1,178 @@
+"""The service beside vehicles: signs what their drivers authorise and what their batteries show."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.errors import WattledgerError
+from domain.reading import BmsReading, SignedBmsReading
+from domain.session import SessionAuthorisation, SignedAuthorisation
+from domain.signing import Signer
+from domain.units import AccountId, PriceMicroPerKwh, cost_ceil
+from domain.wire import authorisation_from_json, authorisation_to_json, bms_to_json
+from oracle.client import BackendClient, Network
+from oracle.clock import Clock
+from oracle.errors import DevicesHalted, KeyMissing, OracleError
+from oracle.outbox import Outbox
+from oracle.progress import Progress
+from oracle.source import AuthorisationNeeded, BatterySample, VehicleEvent, VehicleSource
+from oracle.spool import Spool
+
+MAX_PRICE_MICRO_PER_KWH = PriceMicroPerKwh(1_000_000)
+FLUSH_EVENTS = 500
+FLUSH_PERIOD_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Series:
+    """How far an account's BMS readings are signed."""
+
+    sequence: int
+    time_s: int
+
+
+class VehicleOracle:
+    """Serves the source's vehicles until it has no more events, or the clock is stopped."""
+
+    def __init__(
+        self,
+        *,
+        source: VehicleSource,
+        signers: Mapping[bytes, Signer],
+        network: Network,
+        spool: Spool,
+        client: BackendClient,
+        clock: Clock,
+        progress: Progress,
+        max_price: PriceMicroPerKwh = MAX_PRICE_MICRO_PER_KWH,
+    ) -> None:
+        """`max_price` is the most that a driver pays, micro-euro per kWh; the greatest cost follows from it."""
+        self._source = source
+        self._keys = signers
+        self._domain = network.accounts_domain
+        self._spool = spool
+        self._client = client
+        self._clock = clock
+        self._progress = progress
+        self._max_price = max_price
+        self._outbox = Outbox(spool, client)
+        self._signers: dict[AccountId, Signer] = {}
+        self._series: dict[AccountId, _Series] = {}
+        self._sessions: dict[str, bytes] = {}
+        self._since_flush, self._flushed_s = 0, clock.monotonic()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"vehicles": len(self._signers), "vehicles_halted": len(self._outbox.halted), **self._spool.counts()}
+
+    def run(self) -> None:
+        """DevicesHalted at the end if a vehicle could not go on; BackendUnavailable at once, to be run again."""
+        for account in self._source.accounts:
+            self._open(account)
+        self._resend_what_was_lost()
+        self._outbox.flush()
+        for event in self._source.events():
+            if self._clock.stopped:
+                break
+            self._handle(event)
+            self._flush_if_due()
+        if self._clock.stopped:
+            self._spool.commit()
+            return
+        self._flush()
+        if self._outbox.halted:
+            raise DevicesHalted(list(self._outbox.halted.values()))
+
+    def _open(self, account: AccountId) -> None:
+        driver_key = self._client.driver_key(account)
+        if driver_key is None:
+            raise OracleError(f"account {account} has no driver key; set one on chain first")
+        if driver_key not in self._keys:
+            raise KeyMissing(f"the vehicle of account {account}", driver_key)
+        self._signers[account] = self._keys[driver_key]
+        last = self._spool.last("bms", account)
+        self._series[account] = _Series(last.sequence, last.time_s) if last else _Series(0, -1)
+
+    def _resend_what_was_lost(self) -> None:
+        """Sends an account's messages again if the backend does not know a session that it once took."""
+        for message in self._spool.of("authorisation"):
+            signed = authorisation_from_json(json.loads(message.body))
+            if self._client.knows_session(signed.authorisation.session_id(self._domain)):
+                continue
+            again = self._spool.send_again("authorisation", message.device, -1)
+            if again:
+                again += self._spool.send_again("bms", message.device, 0)
+                _log.warning("account %d: the backend lost %d messages; they are sent again", message.device, again)
+
+    def _handle(self, event: VehicleEvent) -> None:
+        account = event.account
+        if account in self._outbox.halted:
+            return
+        try:
+            if isinstance(event, AuthorisationNeeded):
+                self._authorise(event)
+            else:
+                self._sign_sample(event)
+        except WattledgerError as error:
+            if isinstance(error, OracleError):
+                raise
+            self._outbox.halt(account, f"account {account}", str(error))
+        self._since_flush += 1
+
+    def _authorise(self, event: AuthorisationNeeded) -> None:
+        """Signs the driver's authorisation, unless one was signed before: that one stays."""
+        kept = self._spool.get("authorisation", event.account, event.nonce)
+        if kept is not None:
+            self._sessions[event.key] = authorisation_from_json(json.loads(kept)).authorisation.session_id(self._domain)
+            return
+        authorisation = SessionAuthorisation(
+            account=event.account,
+            station=event.station,
+            max_energy_wh=event.max_energy_wh,
+            max_price_micro_per_kwh=self._max_price,
+            max_cost_micro=cost_ceil(event.max_energy_wh, self._max_price),
+            discharge_allowed=event.discharge,
+            not_before_s=event.time_s,
+            expiry_s=event.expiry_s,
+            nonce=event.nonce,
+        )
+        session_id = authorisation.session_id(self._domain)
+        signed = SignedAuthorisation(authorisation, self._signers[event.account].sign(session_id))
+        body = json.dumps(authorisation_to_json(signed), separators=(",", ":"))
+        self._spool.add("authorisation", event.account, event.nonce, event.time_s, body)
+        self._sessions[event.key] = session_id
+
+    def _sign_sample(self, event: BatterySample) -> None:
+        """Signs and keeps what the battery shows. A sample that was signed before is passed over."""
+        series = self._series[event.account]
+        if event.time_s <= series.time_s:
+            return
+        reading = BmsReading(
+            account=event.account,
+            sequence=series.sequence + 1,
+            time_s=event.time_s,
+            state_of_charge_bp=event.state_of_charge_bp,
+            state_of_health_bp=event.state_of_health_bp,
+            temperature_deci_c=event.temperature_deci_c,
+            pack_millivolt=event.pack_millivolt,
+            pack_milliampere=event.pack_milliampere,
+            session=self._sessions[event.key],
+        )
+        signature = self._signers[event.account].sign(self._domain.digest(reading.struct_hash()))
+        body = json.dumps(bms_to_json(SignedBmsReading(reading, signature)), separators=(",", ":"))
+        self._spool.add("bms", event.account, reading.sequence, reading.time_s, body)
+        series.sequence, series.time_s = reading.sequence, reading.time_s
+
+    def _flush_if_due(self) -> None:
+        late = self._clock.monotonic() - self._flushed_s >= FLUSH_PERIOD_S
+        if self._since_flush >= FLUSH_EVENTS or late:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._outbox.flush()
+        self._since_flush, self._flushed_s = 0, self._clock.monotonic()
+        if self._progress.due():
+            self._progress.tell(self.counts)

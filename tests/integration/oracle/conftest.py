@@ -1,0 +1,317 @@
+"""A backend for oracles to talk to: in memory, over real HTTP, with the domain's own checks."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from domain.errors import WattledgerError
+from domain.reading import BmsReading, MeterReading, Station, VerifiedMeterReading, verify_bms, verify_meter
+from domain.session import Session, Usage, open_session
+from domain.signing import SigningDomain
+from domain.statement import Basis, verify_statement
+from domain.tariff import Direction, Tariff, TariffTable
+from domain.text import address_text, hex_text
+from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
+from domain.wire import authorisation_from_json, bms_from_json, meter_from_json, statement_from_json
+from oracle import keystore
+from oracle.replay import ReplaySession, read_sessions
+
+CHAIN_ID = 31_337
+ACCOUNT_REGISTRY, STATION_REGISTRY = b"\xa1" * 20, b"\x57" * 20
+ACCOUNTS, STATIONS = SigningDomain(CHAIN_ID, ACCOUNT_REGISTRY), SigningDomain(CHAIN_ID, STATION_REGISTRY)
+NOW_S = UnixSeconds(2_000_000_000)
+PASSPHRASE = "correct horse"
+Answer = tuple[int, dict[str, Any]]
+
+
+@dataclass
+class FakeBackend:
+    """Accepts what the domain accepts. `faults` are answers given, in turn, before any real one."""
+
+    stations: dict[int, Station] = field(default_factory=dict)
+    driver_keys: dict[int, bytes] = field(default_factory=dict)
+    tariffs: list[Tariff] = field(default_factory=list)
+    sessions: dict[bytes, Session] = field(default_factory=dict)
+    session_items: list[dict[str, Any]] = field(default_factory=list)
+    readings: dict[int, list[VerifiedMeterReading]] = field(default_factory=dict)
+    bms: dict[int, list[BmsReading]] = field(default_factory=dict)
+    statements: dict[int, list[Any]] = field(default_factory=dict)
+    usage: dict[bytes, Usage] = field(default_factory=dict)
+    bodies: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    faults: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    requests: Counter[str] = field(default_factory=Counter)
+    conflicts: list[str] = field(default_factory=list)
+    page: int = 500
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    url: str = ""
+
+    def previous(self, station: int) -> MeterReading | None:
+        known = self.readings.get(station)
+        return known[-1].reading if known else None
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> Answer:
+        with self.lock:
+            self.requests[f"{method} {path}"] += 1
+            try:
+                return self._get(path, query) if method == "GET" else self._post(path, json.loads(body))
+            except WattledgerError as error:
+                return 422, {"type": f"https://x/problems/{type(error).__name__}", "detail": str(error)}
+
+    def _get(self, path: str, query: dict[str, str]) -> Answer:
+        _, _, kind, *rest = path.split("/")
+        if kind == "network":
+            contracts = {
+                "AccountRegistry": address_text(ACCOUNT_REGISTRY),
+                "StationRegistry": address_text(STATION_REGISTRY),
+            }
+            return 200, {"chain_id": CHAIN_ID, "contracts": contracts, "deploy_block": 1}
+        if kind == "stations":
+            return 200, self._station(int(rest[0]))
+        if kind == "accounts":
+            return 200, {"account": int(rest[0]), "driver_key": address_text(self.driver_keys[int(rest[0])])}
+        if kind == "tariffs":
+            return self._paged([_tariff_json(t) for t in self.tariffs], query)
+        if rest:
+            known = any(hex_text(session_id) == rest[0] for session_id in self.sessions)
+            return (200, {"session": rest[0]}) if known else (404, {"type": "unknown-session", "detail": "no"})
+        return self._paged([i for i in self.session_items if i["station"] == int(query["station"])], query)
+
+    def _paged(self, items: list[dict[str, Any]], query: dict[str, str]) -> Answer:
+        first = int(query.get("after", "0"))
+        following = first + self.page
+        return 200, {"items": items[first:following], "next": following if following < len(items) else None}
+
+    def _station(self, number: int) -> dict[str, Any]:
+        station, last = self.stations[number], self.previous(number)
+        return {
+            "station": number,
+            "signer": address_text(station.signer),
+            "payee": station.payee,
+            "rated_power_w": station.rated_power_w,
+            "bidirectional": station.bidirectional,
+            "revoked": station.revoked,
+            "import_wh": station.import_wh,
+            "export_wh": station.export_wh,
+            "sequence": 0,
+            "last_reading_sequence": last.sequence if last else 0,
+            "last_statement_sequence": len(self.statements.get(number, [])),
+        }
+
+    def _post(self, path: str, value: dict[str, Any]) -> Answer:
+        if path == "/v1/sessions":
+            signed = authorisation_from_json(value)
+            account = signed.authorisation.account
+            session = open_session(signed, driver_key=self.driver_keys[account], domain=ACCOUNTS)
+            if session.session_id not in self.sessions:
+                self.sessions[session.session_id] = session
+                extra = {"session": hex_text(session.session_id), "energy_wh": 0, "state": "authorised"}
+                self.session_items.append(value | extra)
+            return 201, {"session": hex_text(session.session_id)}
+        if path == "/v1/statements":
+            return self._statement(value)
+        counts = {"accepted": 0, "duplicate": 0}
+        refused = []
+        for kind, take in (("meter", self._meter), ("bms", self._bms)):
+            for index, item in enumerate(value[kind]):
+                try:
+                    counts[take(item)] += 1
+                except WattledgerError as error:
+                    refused.append({"kind": kind, "index": index, "type": "x/problems/r", "detail": str(error)})
+        return 200, {**counts, "refused": refused}
+
+    def _seen(self, kind: str, device: int, sequence: int, item: dict[str, Any]) -> bool:
+        text = json.dumps(item, sort_keys=True)
+        before = self.bodies.get((kind, device, sequence))
+        if before not in (None, text):
+            self.conflicts.append(f"{kind} {device} {sequence}")
+        return before == text
+
+    def _keep(self, kind: str, device: int, sequence: int, item: dict[str, Any]) -> None:
+        self.bodies[kind, device, sequence] = json.dumps(item, sort_keys=True)
+
+    def _meter(self, item: dict[str, Any]) -> str:
+        signed = meter_from_json(item)
+        reading = signed.reading
+        if self._seen("meter", reading.station, reading.sequence, item):
+            return "duplicate"
+        station = self.stations[reading.station]
+        previous = self.previous(reading.station)
+        verified = verify_meter(signed, station=station, previous=previous, domain=STATIONS, now_s=NOW_S)
+        self.readings.setdefault(reading.station, []).append(verified)
+        self._keep("meter", reading.station, reading.sequence, item)
+        return "accepted"
+
+    def _bms(self, item: dict[str, Any]) -> str:
+        signed = bms_from_json(item)
+        reading = signed.reading
+        if self._seen("bms", reading.account, reading.sequence, item):
+            return "duplicate"
+        series = self.bms.setdefault(reading.account, [])
+        key = self.driver_keys[reading.account]
+        previous = series[-1] if series else None
+        verify_bms(signed, driver_key=key, previous=previous, domain=ACCOUNTS, now_s=NOW_S)
+        assert reading.session in self.sessions
+        series.append(reading)
+        self._keep("bms", reading.account, reading.sequence, item)
+        return "accepted"
+
+    def _statement(self, item: dict[str, Any]) -> Answer:
+        signed = statement_from_json(item)
+        statement = signed.statement
+        if self._seen("statement", statement.station, statement.sequence, item):
+            return 200, {}
+        before = self.statements.setdefault(statement.station, [])
+        start_s = before[-1].end_s if before else -1
+        readings = self.readings[statement.station]
+        basis = Basis(
+            station=self.stations[statement.station],
+            opening=next((r.reading for r in readings if r.reading.time_s == start_s), None),
+            readings=[r for r in readings if start_s < r.reading.time_s <= statement.end_s],
+            sessions=self.sessions,
+            tariffs=TariffTable(self.tariffs),
+        )
+        verified = verify_statement(
+            signed, last_sequence=len(before), basis=basis, usage=self.usage, domain=STATIONS, now_s=NOW_S
+        )
+        self.usage.update(verified.usage)
+        before.append(statement)
+        self._keep("statement", statement.station, statement.sequence, item)
+        return 201, {}
+
+
+def _tariff_json(tariff: Tariff) -> dict[str, Any]:
+    return {
+        "tariff": tariff.tariff,
+        "payee": tariff.payee,
+        "direction": tariff.direction.label,
+        "price_micro_per_kwh": tariff.price_micro_per_kwh,
+        "valid_from": tariff.valid_from_s,
+        "valid_to": tariff.valid_to_s,
+    }
+
+
+def _handler(backend: FakeBackend) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body leave together, without waiting for an acknowledgment
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            parts = urlsplit(self.path)
+            headers: dict[str, str] = {}
+            if backend.faults:
+                status, headers = backend.faults.pop(0)
+                answer: dict[str, Any] = {"type": "x/problems/fault", "detail": "a fault"}
+                if status == 0:
+                    self.close_connection = True
+                    return
+            else:
+                query = {k: v[0] for k, v in parse_qs(parts.query).items()}
+                status, answer = backend.answer(self.command, parts.path, query, body)
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = _serve  # noqa: N815 (named by http.server)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def backend() -> Iterator[FakeBackend]:
+    fake = FakeBackend()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
+    server.daemon_threads = True
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield fake
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@dataclass
+class Site:
+    """A replayable day with its keys, registered at the fake backend."""
+
+    folder: Path
+    sessions: list[ReplaySession]
+    backend: FakeBackend
+    day: date
+
+    def command(self, service: str, *more: str, map_name: str = "map.json", day: date | None = None) -> list[str]:
+        at = self.folder
+        return [
+            service,
+            *("--backend", self.backend.url, "--keystore", str(at / service)),
+            *("--passphrase-file", str(at / "passphrase"), "--spool", str(at / f"{service}.db")),
+            *("--sessions", str(at / "sessions.csv"), "--date", str(day or self.day)),
+            *("--stations", str(at / map_name), "--progress", str(at / f"{service}.progress")),
+            *more,
+        ]
+
+    def progress(self, service: str) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads((self.folder / f"{service}.progress").read_text())
+        return value
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, backend: FakeBackend) -> Callable[..., Site]:
+    def make(csv_text: str, day: date, *, bidirectional: bool = True) -> Site:
+        (tmp_path / "sessions.csv").write_text(csv_text)
+        (tmp_path / "passphrase").write_text(PASSPHRASE + "\n")
+        sessions = read_sessions(tmp_path / "sessions.csv", day)
+        names = sorted({s.station_name for s in sessions})
+        station_keys = keystore.create(tmp_path / "stations", names, PASSPHRASE, iterations=2)
+        drivers = keystore.numbered("driver", len(sessions))
+        driver_keys = keystore.create(tmp_path / "vehicles", drivers, PASSPHRASE, iterations=2)
+        numbers = {name: number for number, name in enumerate(names, 1)}
+        accounts = {s.session_id: 100 + i for i, s in enumerate(sessions)}
+        for name, number in numbers.items():
+            backend.stations[number] = Station(
+                station=StationId(number),
+                signer=station_keys[name],
+                payee=AccountId(3),
+                rated_power_w=PowerW(22_000),
+                bidirectional=bidirectional,
+                revoked=False,
+                import_wh=EnergyWh(1_000 * number),
+                export_wh=EnergyWh(7),
+            )
+        backend.driver_keys = dict(zip(accounts.values(), driver_keys.values(), strict=True))
+        backend.tariffs = [
+            Tariff(
+                tariff=TariffId(i + 1),
+                payee=AccountId(3),
+                direction=direction,
+                price_micro_per_kwh=PriceMicroPerKwh(200_000 + 10_000 * i),
+                valid_from_s=UnixSeconds(0),
+                valid_to_s=UnixSeconds(2**40 - 1),
+            )
+            for i, direction in enumerate((Direction.CHARGE, Direction.DISCHARGE))
+        ]
+        mapped = {
+            "stations": {name: {"station": number} for name, number in numbers.items()},
+            "sessions": {key: {"account": account} for key, account in accounts.items()},
+            "rated_power_w": 22_000,
+        }
+        (tmp_path / "map.json").write_text(json.dumps(mapped))
+        return Site(tmp_path, sessions, backend, day)
+
+    return make
