@@ -1,0 +1,68 @@
+"""Fetches what a backend claims over REST, for the audit to hold against the chain."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from domain.audit.claims import AmountClaim, Claims
+from domain.errors import Malformed
+
+TIMEOUT_S = 30
+PAGE = 200
+
+
+def fetch_claims(address: str) -> Claims:
+    """All amounts, balances and station states that the server at `address` claims; Malformed if it does not answer."""
+    with httpx.Client(base_url=address.rstrip("/"), timeout=TIMEOUT_S) as client:
+        try:
+            return Claims(
+                amounts=list(_amounts(client)),
+                balances={item["account"]: item["free_micro"] for item in _items(client, "/v1/accounts")},
+                stations={
+                    item["station"]: (item["import_wh"], item["export_wh"], item["sequence"])
+                    for item in _items(client, "/v1/stations")
+                },
+            )
+        except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+            raise Malformed(f"cannot fetch the claims of {address}: {error!r}") from error
+
+
+def _amounts(client: httpx.Client) -> Iterator[AmountClaim]:
+    for settlement in _items(client, "/v1/settlements"):
+        if settlement["state"] != "settled":
+            continue
+        detail = _get(client, f"/v1/settlements/{settlement['settlement']}", {})
+        for item in detail["amounts"]:
+            station, sequence = item["statement"].split("-")
+            yield AmountClaim(
+                station=int(station),
+                sequence=int(sequence),
+                row=item["row"],
+                payer=item["payer"],
+                payee=item["payee"],
+                owed_micro=item["owed_micro"],
+                received_micro=item["received_micro"],
+                set_aside=item["set_aside"],
+            )
+
+
+def _items(client: httpx.Client, path: str) -> Iterator[dict[str, Any]]:
+    after: str | int | None = None
+    while True:
+        page = _get(client, path, {"limit": PAGE} | ({"after": after} if after is not None else {}))
+        yield from page["items"]
+        if page["next"] is None:
+            return
+        if page["next"] == after:
+            raise ValueError(f"{path} returns the same page again")
+        after = page["next"]
+
+
+def _get(client: httpx.Client, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    response = client.get(path, params=parameters)
+    response.raise_for_status()
+    value = response.json()
+    if not isinstance(value, dict):
+        raise TypeError(f"{path} did not answer with an object")
+    return value

@@ -1,0 +1,98 @@
+"""What somebody's server says, held against what chain and blobs prove."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from domain.audit.findings import FindingCode
+from domain.audit.ledger import Books
+from domain.settlement import Payment
+
+Report = Callable[[FindingCode, str, str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmountClaim:
+    """What a server says one row moved."""
+
+    station: int
+    sequence: int
+    row: int
+    payer: int
+    payee: int
+    owed_micro: int
+    received_micro: int
+    set_aside: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """All that a server says: rows' amounts, accounts' balances, stations' (import Wh, export Wh, statements)."""
+
+    amounts: Iterable[AmountClaim]
+    balances: Mapping[int, int]
+    stations: Mapping[int, tuple[int, int, int]]
+
+
+def compare_claims(claims: Claims, books: Books, report: Report) -> int:
+    """Reports each claim that the books do not bear out; how many claims there were."""
+    count = _compare_amounts(claims.amounts, books, report)
+    for account, free_micro in sorted(claims.balances.items()):
+        count += 1
+        book = books.accounts.get(account)
+        if book is None:
+            report(
+                FindingCode.CLAIM_UNPROVEN, f"claim: account {account}", "no such account", f"{free_micro} micro-euro"
+            )
+        elif book.free_micro != free_micro:
+            report(
+                FindingCode.CLAIM_BALANCE,
+                f"claim: balance of account {account}",
+                f"{book.free_micro} micro-euro",
+                f"{free_micro} micro-euro",
+            )
+    for station, found in sorted(claims.stations.items()):
+        count += 1
+        state = books.stations.get(station)
+        expected = (state.import_wh, state.export_wh, state.sequence) if state else None
+        if expected != found:
+            report(
+                FindingCode.CLAIM_STATION, f"claim: station {station}", str(expected or "no such station"), str(found)
+            )
+    return count
+
+
+def _compare_amounts(amounts: Iterable[AmountClaim], books: Books, report: Report) -> int:
+    missing = dict(books.payments)
+    count = 0
+    for claim in amounts:
+        count += 1
+        where = f"claim: station {claim.station} statement {claim.sequence} row {claim.row}"
+        proven = missing.pop((claim.station, claim.sequence, claim.row), None)
+        found = _claim_text(claim)
+        if proven is None:
+            report(FindingCode.CLAIM_UNPROVEN, where, "no such payment on chain", found)
+            continue
+        expected = _proven_text(*proven)
+        if expected != found:
+            report(FindingCode.CLAIM_AMOUNT, where, expected, found)
+    for (station, sequence, row), (payment, aside) in missing.items():
+        report(
+            FindingCode.CLAIM_MISSING,
+            f"claim: station {station} statement {sequence} row {row}",
+            _proven_text(payment, aside),
+            "nothing",
+        )
+    return count
+
+
+def _claim_text(claim: AmountClaim) -> str:
+    return _text(claim.payer, claim.owed_micro, claim.payee, claim.received_micro, claim.set_aside)
+
+
+def _proven_text(payment: Payment, aside: bool) -> str:
+    return _text(payment.payer, payment.owed_micro, payment.payee, payment.received_micro, aside)
+
+
+def _text(payer: int, owed: int, payee: int, received: int, aside: bool) -> str:
+    moved = "set aside" if aside else "paid"
+    return f"account {payer} owes {owed}, account {payee} receives {received} micro-euro, {moved}"

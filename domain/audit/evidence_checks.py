@@ -1,0 +1,245 @@
+"""Checks of evidence blobs: each reading's and authorisation's signature and place, and what follows from them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.audit.findings import Finding, FindingCode, Tally
+from domain.errors import (
+    BadSignature,
+    NotAuthorised,
+    ReadingRefused,
+    SequenceGap,
+    StatementRefused,
+    TelemetryRootDiffers,
+    UnknownSession,
+    WattledgerError,
+    WrongSigner,
+)
+from domain.evidence import StatementEvidence, VehicleEvidence
+from domain.merkle import leaf, merkle_root
+from domain.reading import (
+    BmsReading,
+    MeterReading,
+    SignedMeterReading,
+    Station,
+    VerifiedMeterReading,
+    check_follows,
+)
+from domain.session import Session, SignedAuthorisation, Usage
+from domain.signing import SigningDomain, recover
+from domain.statement import Basis, IntervalStatement, check_against_readings, check_limits
+from domain.tariff import TariffTable
+from domain.text import address_text, hex_text
+
+Report = Callable[[FindingCode, str, str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementContext:
+    """What the chain says around a statement.
+
+    `opening` is where the station's statement before left off (None for its first), `opening_known`
+    whether its reading sequence is known. `driver_keys` are the keys that an account has held.
+    """
+
+    station: Station
+    opening: MeterReading | None
+    opening_known: bool
+    tariffs: TariffTable
+    usage: Mapping[bytes, Usage]
+    station_domain: SigningDomain
+    account_domain: SigningDomain
+    driver_keys: Callable[[int], Sequence[bytes]]
+    station_of_signer: Callable[[bytes], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementResult:
+    """The sessions' usage after the statement, and the sequence of its last reading (None if not certain)."""
+
+    usage: Mapping[bytes, Usage]
+    last_sequence: int | None
+
+
+def check_statement_evidence(
+    statement: IntervalStatement, evidence: StatementEvidence, context: StatementContext, report: Report, tally: Tally
+) -> StatementResult:
+    """Checks one blob against its statement; `report` is told everything that does not hold."""
+    where = f"station {statement.station} statement {statement.sequence}"
+    sessions = _sessions(evidence.authorisations, context, where, report, tally)
+    sound = _check_readings(evidence.readings, context, where, report, tally)
+    root = merkle_root(leaf(r.reading.struct_hash(), r.signature) for r in evidence.readings)
+    if root != statement.telemetry_root:
+        report(FindingCode.TELEMETRY_ROOT, where, hex_text(statement.telemetry_root), hex_text(root))
+        sound = False
+    if not sound or not evidence.readings:
+        return StatementResult({}, None)
+    basis = Basis(
+        station=context.station,
+        opening=context.opening,
+        readings=[VerifiedMeterReading(r.reading, r.signature) for r in evidence.readings],
+        sessions=sessions,
+        tariffs=context.tariffs,
+    )
+    last = evidence.readings[-1].reading.sequence
+    try:
+        check_against_readings(statement, basis)
+        return StatementResult(check_limits(statement, basis, context.usage), last)
+    except NotAuthorised as error:
+        report(
+            FindingCode.LIMIT_EXCEEDED,
+            f"{where}, session {hex_text(error.session)}",
+            f"{error.limit} {error.allowed}",
+            str(error.asked),
+        )
+    except TelemetryRootDiffers as error:
+        report(FindingCode.TELEMETRY_ROOT, where, hex_text(error.found), hex_text(error.expected))
+    except (StatementRefused, UnknownSession, ReadingRefused) as error:
+        report(FindingCode.ROWS_MISMATCH, where, "rows that follow from the readings", str(error))
+    return StatementResult({}, last)
+
+
+def _sessions(
+    authorisations: Iterable[SignedAuthorisation], context: StatementContext, where: str, report: Report, tally: Tally
+) -> dict[bytes, Session]:
+    sessions: dict[bytes, Session] = {}
+    for signed in authorisations:
+        tally.authorisations += 1
+        limits = signed.authorisation
+        session_id = limits.session_id(context.account_domain)
+        keys = context.driver_keys(limits.account)
+        place = f"{where}, authorisation of account {limits.account}"
+        if _is_signed_by(keys, session_id, signed.signature, FindingCode.AUTHORISATION_SIGNATURE, place, report):
+            sessions[session_id] = Session(session_id, limits, signed.signature)
+    return sessions
+
+
+def _check_readings(
+    readings: Sequence[SignedMeterReading], context: StatementContext, where: str, report: Report, tally: Tally
+) -> bool:
+    """Whether every reading is genuine and in its place."""
+    before, known, sound = context.opening, context.opening_known, True
+    for signed in readings:
+        tally.meter_readings += 1
+        reading = signed.reading
+        place = f"{where}, reading {reading.sequence}"
+        expected = before.sequence + 1 if before and known else None
+        if reading.station != context.station.station or (expected is not None and reading.sequence != expected):
+            _report_place(signed, context, expected, where, report)
+            return False
+        if not _genuine(signed, context, place, report):
+            before, known, sound = reading, True, False
+            continue
+        if before is not None and not known:
+            before = _with_sequence(before, reading.sequence - 1)
+        try:
+            if before is not None or known:
+                check_follows(reading, before, context.station)
+        except SequenceGap as error:
+            report(FindingCode.READING_SEQUENCE, place, f"sequence {error.expected}", f"sequence {error.received}")
+            sound = False
+        except ReadingRefused as error:
+            report(FindingCode.READING_IMPLAUSIBLE, place, "a register that follows the reading before", str(error))
+            sound = False
+        before, known = reading, True
+    return sound
+
+
+def _genuine(signed: SignedMeterReading, context: StatementContext, place: str, report: Report) -> bool:
+    digest = context.station_domain.digest(signed.reading.struct_hash())
+    try:
+        context.station.check_signature("reading", signed.reading.time_s, digest, signed.signature)
+    except WrongSigner as error:
+        report(
+            FindingCode.READING_SIGNATURE,
+            place,
+            f"the signature of station {context.station.station} ({address_text(error.expected)})",
+            f"a signature that recovers to {address_text(error.recovered)}",
+        )
+        return False
+    except BadSignature as error:
+        report(FindingCode.READING_SIGNATURE, place, "a signature", str(error))
+        return False
+    return True
+
+
+def _report_place(
+    signed: SignedMeterReading, context: StatementContext, expected: int | None, where: str, report: Report
+) -> None:
+    """A reading of another place: says whose it really is."""
+    reading = signed.reading
+    try:
+        signer = context.station_of_signer(
+            recover(context.station_domain.digest(reading.struct_hash()), signed.signature)
+        )
+    except BadSignature:
+        signer = None
+    genuine = "genuinely signed" if signer == reading.station else "not signed by it"
+    wanted = f"sequence {expected}" if expected is not None else "a reading"
+    report(
+        FindingCode.READING_SWAPPED if signer is not None else FindingCode.READING_SEQUENCE,
+        where,
+        f"{wanted} of station {context.station.station}",
+        f"sequence {reading.sequence} of station {reading.station}, {genuine}",
+    )
+
+
+def _with_sequence(reading: MeterReading, sequence: int) -> MeterReading:
+    return MeterReading(
+        station=reading.station,
+        sequence=sequence,
+        time_s=reading.time_s,
+        import_wh=reading.import_wh,
+        export_wh=reading.export_wh,
+        power_w=reading.power_w,
+        session=reading.session,
+    )
+
+
+def check_vehicle_evidence(
+    evidence: VehicleEvidence,
+    *,
+    keys: Sequence[bytes],
+    before: BmsReading | None,
+    domain: SigningDomain,
+    report: Report,
+    tally: Tally,
+) -> BmsReading | None:
+    """Checks one vehicle's blob; the last reading, which the next blob must follow."""
+    who = f"vehicle of account {evidence.account}"
+    for signed in evidence.readings:
+        tally.bms_readings += 1
+        reading = signed.reading
+        place = f"{who}, reading {reading.sequence}"
+        if reading.account != evidence.account:
+            report(FindingCode.READING_SWAPPED, place, f"account {evidence.account}", f"account {reading.account}")
+            continue
+        digest = domain.digest(reading.struct_hash())
+        if not _is_signed_by(keys, digest, signed.signature, FindingCode.READING_SIGNATURE, place, report):
+            continue
+        expected = before.sequence + 1 if before else 1
+        if reading.sequence != expected:
+            report(FindingCode.READING_SEQUENCE, place, f"sequence {expected}", f"sequence {reading.sequence}")
+        elif before and reading.time_s <= before.time_s:
+            report(FindingCode.READING_IMPLAUSIBLE, place, f"a time after {before.time_s}", str(reading.time_s))
+        before = reading
+    return before
+
+
+def _is_signed_by(
+    keys: Sequence[bytes], digest: bytes, signature: bytes, code: FindingCode, place: str, report: Report
+) -> bool:
+    expected = " or ".join(address_text(key) for key in keys) or "a key (the account has none)"
+    try:
+        recovered = recover(digest, signature)
+    except WattledgerError as error:
+        report(code, place, f"the signature of {expected}", str(error))
+        return False
+    if recovered in keys:
+        return True
+    report(code, place, f"the signature of {expected}", f"a signature that recovers to {address_text(recovered)}")
+    return False
+
+
+def finding(code: FindingCode, where: str, expected: str, found: str) -> Finding:
+    return Finding(code=code, where=where, expected=expected, found=found)

@@ -1,0 +1,89 @@
+"""What an audit can find: one named code for each way in which the records can fail to bear themselves out."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FindingCode(StrEnum):
+    """The kinds of discrepancy. Each has a tampering in the tests that must bring it up."""
+
+    BATCH_HIDDEN = "batch-hidden"
+    """The batch was not the data of a call to the settlement contract, so nobody can read it there."""
+    BATCH_MALFORMED = "batch-malformed"
+    BATCH_NUMBER = "batch-number"
+    EVENT_MISMATCH = "event-mismatch"
+    """An event says something else than the data of its transaction."""
+    STATEMENT_SIGNATURE = "statement-signature"
+    STATEMENT_SEQUENCE = "statement-sequence"
+    STATEMENT_TIME = "statement-time"
+    REGISTER_MISMATCH = "register-mismatch"
+    """Rows do not sum to what a register moved."""
+    TARIFF_INVALID = "tariff-invalid"
+    AMOUNT_MISMATCH = "amount-mismatch"
+    SET_ASIDE_MISMATCH = "set-aside-mismatch"
+    EVIDENCE_MISSING = "evidence-missing"
+    EVIDENCE_ALTERED = "evidence-altered"
+    """A blob's content is not what its CID says."""
+    EVIDENCE_MALFORMED = "evidence-malformed"
+    EVIDENCE_UNRELATED = "evidence-unrelated"
+    """A blob is about another statement or vehicle than its manifest says."""
+    AUTHORISATION_SIGNATURE = "authorisation-signature"
+    LIMIT_EXCEEDED = "limit-exceeded"
+    """More was billed than the driver authorised."""
+    READING_SIGNATURE = "reading-signature"
+    READING_SWAPPED = "reading-swapped"
+    """A genuine reading of another station, or of another place in the series, stands where it does not belong."""
+    READING_SEQUENCE = "reading-sequence"
+    READING_IMPLAUSIBLE = "reading-implausible"
+    TELEMETRY_ROOT = "telemetry-root"
+    ROWS_MISMATCH = "rows-mismatch"
+    """The rows are not those that follow from the readings."""
+    BALANCE_MISMATCH = "balance-mismatch"
+    ESCROW_SHORT = "escrow-short"
+    STATION_STATE = "station-state"
+    CLAIM_AMOUNT = "claim-amount"
+    CLAIM_BALANCE = "claim-balance"
+    CLAIM_STATION = "claim-station"
+    CLAIM_MISSING = "claim-missing"
+    CLAIM_UNPROVEN = "claim-unproven"
+    """Somebody claims what the chain does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One discrepancy: what kind, where, what the records prove, and what was found instead."""
+
+    code: FindingCode
+    where: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.code} · {self.where} · expected {self.expected} · found {self.found}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an audit has checked so far."""
+
+    blocks: int = 0
+    events: int = 0
+    batches: int = 0
+    statements: int = 0
+    rows: int = 0
+    meter_readings: int = 0
+    bms_readings: int = 0
+    authorisations: int = 0
+    blobs: int = 0
+    blob_bytes: int = 0
+    imported_wh: int = 0
+    exported_wh: int = 0
+    paid_micro: int = 0
+    sold_back_micro: int = 0
+    dust_micro: int = 0
+    accounts: int = 0
+    stations: int = 0
+
+    @property
+    def readings(self) -> int:
+        return self.meter_readings + self.bms_readings

@@ -1,0 +1,284 @@
+"""A made-up chain and evidence store for tests of the audit: two batches of one station, two vehicles."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eth_hash.auto import keccak
+
+from domain.audit import Auditor, Finding
+from domain.audit.auditor import SETTLE_SELECTOR
+from domain.batch import SettlementBatch, encode_batch
+from domain.chain import Call, ChainEvent
+from domain.cid import cid_of, raw_digest
+from domain.errors import EvidenceMissing
+from domain.evidence import (
+    Manifest,
+    StatementEvidence,
+    VehicleEvidence,
+    manifest_blob,
+    statement_blob,
+    vehicle_blob,
+)
+from domain.reading import NO_SESSION, BmsReading, SignedBmsReading, SignedMeterReading
+from domain.session import SignedAuthorisation
+from domain.settlement import net
+from domain.signing import word
+from domain.statement import SignedStatement, draw_up
+from domain.units import DUST_ACCOUNT, HOUSE_ACCOUNT, MoneyMicro, UnixSeconds
+from tests.vectors.world import (
+    ACCOUNT_DOMAIN,
+    ALICE,
+    BOB,
+    DRIVER_KEYS,
+    OPERATOR,
+    OTHER_KEY,
+    RATED_POWER_W,
+    START_S,
+    STATION,
+    STATION_DOMAIN,
+    STATION_KEY,
+    Step,
+    authorisation,
+    basis,
+    busy_day,
+    by_id,
+    session,
+    signed_statement,
+    tariffs,
+)
+
+SETTLEMENT = bytes.fromhex("5e" * 20)
+OTHER_STATION = 2
+DEPOSIT_MICRO = 10**9
+NOBODY = bytes(20)
+
+
+@dataclass(slots=True)
+class Evidence:
+    """One statement's evidence before it becomes a blob; tests alter it."""
+
+    statement: SignedStatement
+    authorisations: list[SignedAuthorisation]
+    readings: list[SignedMeterReading]
+
+    def blob(self) -> bytes:
+        return statement_blob(
+            StatementEvidence(statement=self.statement, authorisations=self.authorisations, readings=self.readings)
+        )
+
+
+@dataclass(slots=True)
+class Record:
+    """Events, transactions and blobs, all in order unless a test meddles with them."""
+
+    events: list[ChainEvent] = field(default_factory=list)
+    calls: dict[bytes, Call] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    balances: dict[int, int] = field(default_factory=dict)
+
+    def call_of(self, tx: bytes) -> Call:
+        return self.calls[tx]
+
+    def read(self, cid: str) -> bytes:
+        if cid not in self.blobs:
+            raise EvidenceMissing(cid)
+        return self.blobs[cid]
+
+    def put(self, blob: bytes) -> str:
+        cid = cid_of(blob)
+        self.blobs[cid] = blob
+        return cid
+
+    def event(self, contract: str, name: str, tx: bytes = b"", **args: Any) -> None:
+        self.events.append(
+            ChainEvent(
+                block=len(self.events),
+                block_hash=bytes(32),
+                log_index=0,
+                tx=tx,
+                contract=contract,
+                name=name,
+                args=args,
+            )
+        )
+
+    def audit(self) -> Auditor:
+        """The auditor after all events and the comparison of balances."""
+        auditor = Auditor(
+            settlement=SETTLEMENT,
+            station_domain=STATION_DOMAIN,
+            account_domain=ACCOUNT_DOMAIN,
+            transactions=self,
+            blobs=self,
+        )
+        auditor.take(self.events)
+        for account in sorted(auditor.books.accounts):
+            auditor.check_account(account, MoneyMicro(self.balances[account]), MoneyMicro(0))
+        return auditor
+
+    def findings(self) -> list[Finding]:
+        return self.audit().findings
+
+
+def enrolled() -> Record:
+    """Accounts with deposits, two stations and the tariffs of the made-up world."""
+    record = Record()
+    for account in (HOUSE_ACCOUNT, DUST_ACCOUNT, OPERATOR):
+        record.event("AccountRegistry", "AccountOpened", account=account, owner=bytes([account]) * 20, driverKey=NOBODY)
+        record.balances[account] = 0
+    for account, driver in DRIVER_KEYS.items():
+        record.event(
+            "AccountRegistry", "AccountOpened", account=account, owner=driver.address, driverKey=driver.address
+        )
+        record.balances[account] = 0
+    for account in (OPERATOR, ALICE, BOB):
+        record.event("Escrow", "Deposited", account=account, amountMicro=DEPOSIT_MICRO)
+        record.balances[account] += DEPOSIT_MICRO
+    for station, key in ((STATION, STATION_KEY), (OTHER_STATION, OTHER_KEY)):
+        record.event(
+            "StationRegistry",
+            "StationRegistered",
+            station=station,
+            signer=key.address,
+            payee=OPERATOR,
+            ratedPowerW=RATED_POWER_W,
+            bidirectional=True,
+            importWh=1_000_000,
+            exportWh=5_000,
+        )
+    for tariff in tariffs():
+        record.event(
+            "TariffBook",
+            "TariffPublished",
+            tariff=tariff.tariff,
+            payee=tariff.payee,
+            direction=int(tariff.direction),
+            priceMicroPerKwh=tariff.price_micro_per_kwh,
+            validFrom=tariff.valid_from_s,
+            validTo=tariff.valid_to_s,
+        )
+    return record
+
+
+def two_days() -> tuple[Evidence, Evidence]:
+    """Two statements of one station, the second one going on where the first one stopped."""
+    first = busy_day()
+    alice, bob = session(ALICE), session(BOB)
+    authorised = [authorisation(ALICE), authorisation(BOB)]
+    day = Evidence(
+        signed_statement(draw_up(1, first)),
+        authorised,
+        [SignedMeterReading(r.reading, r.signature) for r in first.readings],
+    )
+    opening = first.readings[-1].reading
+    gap = 900 - opening.time_s % 900
+    steps = (Step(gap), Step(300, 1_234, 0, bob.session_id), Step(300, 1_500, 0, alice.session_id))
+    second = basis(steps, by_id(alice, bob), opening=opening)
+    following = Evidence(
+        signed_statement(draw_up(2, second)),
+        authorised,
+        [SignedMeterReading(r.reading, r.signature) for r in second.readings],
+    )
+    return day, following
+
+
+def bms_series(account: int, first: int, count: int) -> list[SignedBmsReading]:
+    """Readings of one vehicle, numbered from `first` on."""
+    readings = [
+        BmsReading(
+            account=account,  # type: ignore[arg-type]
+            sequence=first + i,
+            time_s=UnixSeconds(START_S + 300 * (first + i)),
+            state_of_charge_bp=5_000,  # type: ignore[arg-type]
+            state_of_health_bp=9_500,  # type: ignore[arg-type]
+            temperature_deci_c=250,  # type: ignore[arg-type]
+            pack_millivolt=380_000,
+            pack_milliampere=-17_000,
+            session=NO_SESSION,
+        )
+        for i in range(count)
+    ]
+    key = DRIVER_KEYS[account]  # type: ignore[index]
+    return [SignedBmsReading(r, key.sign(ACCOUNT_DOMAIN.digest(r.struct_hash()))) for r in readings]
+
+
+def settle(
+    record: Record,
+    evidence: Sequence[Evidence],
+    vehicles: Mapping[int, Sequence[SignedBmsReading]],
+    meddle: Callable[[Evidence], bytes] = Evidence.blob,
+) -> None:
+    """One batch: blobs, manifest, transaction, events and balances. `meddle` makes a statement's blob."""
+    manifest = Manifest(
+        statements={
+            (e.statement.statement.station, e.statement.statement.sequence): record.put(meddle(e)) for e in evidence
+        },
+        vehicles={
+            (account, readings[0].reading.sequence, readings[-1].reading.sequence): record.put(
+                vehicle_blob(VehicleEvidence(account=account, readings=readings))
+            )
+            for account, readings in vehicles.items()
+        },
+    )
+    digest = raw_digest(record.put(manifest_blob(manifest)))
+    statements = [e.statement for e in evidence]
+    number = 1 + sum(event.name == "BatchSettled" for event in record.events)
+    data = encode_batch(SettlementBatch(digest, tuple(statements), 5))
+    tx = keccak(data)
+    padded = data + bytes(-len(data) % 32)
+    record.calls[tx] = Call(to=SETTLEMENT, data=SETTLE_SELECTOR + word(32) + word(len(data)) + padded)
+    outcome = net([s.statement for s in statements], tariffs(), lambda a: MoneyMicro(record.balances.get(a, 0)))
+    for signed in statements:
+        s = signed.statement
+        record.event(
+            "SessionSettlement",
+            "StationSettled",
+            tx,
+            station=s.station,
+            batch=number,
+            sequence=s.sequence,
+            startTime=s.start_s,
+            importWh=s.import_wh,
+            exportWh=s.export_wh,
+            telemetryRoot=s.telemetry_root,
+        )
+    for payment in outcome.set_aside:
+        record.event(
+            "SessionSettlement",
+            "RowSetAside",
+            tx,
+            station=payment.station,
+            batch=number,
+            payer=payment.payer,
+            sequence=payment.sequence,
+            row=payment.row,
+            owedMicro=payment.owed_micro,
+        )
+    record.event(
+        "SessionSettlement",
+        "BatchSettled",
+        tx,
+        batch=number,
+        evidence=digest,
+        statements=len(statements),
+        rows=sum(len(s.statement.rows) for s in statements),
+        paidMicro=outcome.paid_micro,
+        dustMicro=outcome.dust_micro,
+    )
+    for account, entry in outcome.entries.items():
+        record.balances[account] += entry.credit_micro - entry.debit_micro
+
+
+def settled_world(meddle: Callable[[Evidence], bytes] = Evidence.blob) -> Record:
+    """Two batches with all their evidence."""
+    record = enrolled()
+    day, following = two_days()
+    settle(record, [day], {ALICE: bms_series(ALICE, 1, 3)}, meddle)
+    settle(record, [following], {ALICE: bms_series(ALICE, 4, 2), BOB: bms_series(BOB, 1, 2)}, meddle)
+    return record
+
+
+def blobs_of(record: Record, kind: bytes) -> Iterator[str]:
+    """CIDs of all blobs whose format's name holds `kind`."""
+    return (cid for cid, data in record.blobs.items() if kind in data)
