@@ -1,0 +1,1 @@
+"""Databases, chain, evidence stores and the clock behind the ports."""

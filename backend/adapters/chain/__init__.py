@@ -1,0 +1,1 @@
+"""The chain: reading it, and one writer per key."""

@@ -1,0 +1,60 @@
+"""The deployments file: which contracts of ours are on which chain."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.errors import Malformed
+from domain.signing import SigningDomain
+from domain.text import parse_address
+
+CONTRACTS = ("AccountRegistry", "StationRegistry", "TariffBook", "SettlementToken", "Escrow", "SessionSettlement")
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedContract:
+    """A contract's address and ABI."""
+
+    name: str
+    address: bytes
+    abi: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """All contracts of one platform. `block` is the first one that can hold an event of theirs."""
+
+    chain_id: int
+    block: int
+    contracts: dict[str, DeployedContract]
+
+    @property
+    def station_domain(self) -> SigningDomain:
+        """Where stations' signatures count."""
+        return SigningDomain(self.chain_id, self.contracts["StationRegistry"].address)
+
+    @property
+    def account_domain(self) -> SigningDomain:
+        """Where drivers' and vehicles' signatures count."""
+        return SigningDomain(self.chain_id, self.contracts["AccountRegistry"].address)
+
+
+def load_deployment(path: Path) -> Deployment:
+    """Reads a deployments file; Malformed, with what to do, if it is none."""
+    try:
+        value = json.loads(path.read_text())
+        contracts = {
+            name: DeployedContract(name, parse_address(entry["address"]), entry["abi"])
+            for name, entry in value["contracts"].items()
+            if name in CONTRACTS
+        }
+        deployment = Deployment(int(value["chainId"]), int(value["deployBlock"]), contracts)
+    except OSError as error:
+        raise Malformed(f"cannot read the deployments file {path}: {error.strerror}; run scripts/deploy.py") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"{path} is no deployments file of ours ({error!r}); run scripts/deploy.py") from error
+    missing = [name for name in CONTRACTS if name not in deployment.contracts]
+    if missing:
+        raise Malformed(f"{path} lacks {', '.join(missing)}; run scripts/deploy.py again, it goes on where it stopped")
+    return deployment

@@ -1,0 +1,152 @@
+"""Reading the chain: blocks, decoded events, transactions and views. Never writes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from eth_typing import ABIEvent
+from hexbytes import HexBytes
+from web3 import HTTPProvider, Web3
+from web3._utils.events import get_event_data
+from web3.contract import Contract
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import LogReceipt, RPCEndpoint, RPCResponse, TxReceipt
+
+from backend.adapters.chain.deployment import Deployment
+from backend.application.errors import ChainUnavailable
+from domain.chain import BlockRef, Call, ChainEvent
+from domain.text import hex_text, parse_address
+from domain.units import UnixSeconds
+
+REQUEST_TIMEOUT_S = 20
+LOG_BLOCKS = 2_000
+"""How many blocks one request for logs spans."""
+_FREE_OF = bytes(Web3.keccak(text="freeOf(uint24)"))[:4]
+
+
+class ChainUnreachable(ChainUnavailable):
+    """No chain answers, or another one than the deployments file names."""
+
+
+class NodeProvider(HTTPProvider):
+    """JSON-RPC over HTTP; ChainUnreachable if the node does not answer."""
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """One request."""
+        try:
+            return super().make_request(method, params)
+        except OSError as error:
+            raise ChainUnreachable(f"no chain answers at the RPC address ({type(error).__name__})") from error
+
+    def make_batch_request(self, batch_requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse] | RPCResponse:
+        """Several requests in one."""
+        try:
+            return super().make_batch_request(batch_requests)
+        except OSError as error:
+            raise ChainUnreachable(f"no chain answers at the RPC address ({type(error).__name__})") from error
+
+
+class ChainReader:
+    """Reads one deployment over JSON-RPC."""
+
+    def __init__(self, rpc_url: str, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._provider = NodeProvider(rpc_url, request_kwargs={"timeout": REQUEST_TIMEOUT_S})
+        self.web3 = Web3(self._provider)
+        self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+        self._names = {c.address: name for name, c in deployment.contracts.items()}
+        self._events = {
+            (c.address, _topic(entry)): entry
+            for c in deployment.contracts.values()
+            for entry in c.abi
+            if entry["type"] == "event"
+        }
+
+    def check_chain(self) -> None:
+        """ChainUnreachable unless the chain of the deployments file answers."""
+        chain_id = self.web3.eth.chain_id
+        if chain_id != self.deployment.chain_id:
+            raise ChainUnreachable(f"chain {chain_id} answers, the deployments file is of {self.deployment.chain_id}")
+
+    def contract(self, name: str) -> Contract:
+        """A web3 contract of the deployment."""
+        deployed = self.deployment.contracts[name]
+        address = Web3.to_checksum_address(deployed.address)
+        return self.web3.eth.contract(address=address, abi=deployed.abi, decode_tuples=True)
+
+    def head(self) -> int:
+        return int(self.web3.eth.block_number)
+
+    def block(self, number: int) -> BlockRef:
+        block = self.web3.eth.get_block(number)
+        return BlockRef(
+            number=number,
+            block_hash=bytes(block["hash"]),
+            parent_hash=bytes(block["parentHash"]),
+            time_s=UnixSeconds(int(block["timestamp"])),
+        )
+
+    def events(self, first_block: int, last_block: int) -> Iterator[ChainEvent]:
+        """All events of the deployment's contracts in these blocks, in the order of the chain."""
+        addresses = [Web3.to_checksum_address(c.address) for c in self.deployment.contracts.values()]
+        for start in range(first_block, last_block + 1, LOG_BLOCKS):
+            end = min(start + LOG_BLOCKS - 1, last_block)
+            logs = self.web3.eth.get_logs({"address": addresses, "fromBlock": start, "toBlock": end})
+            yield from self.decoded(logs)
+
+    def decoded(self, logs: list[LogReceipt]) -> Iterator[ChainEvent]:
+        """The events among these logs that our ABIs know."""
+        for log in logs:
+            address = parse_address(log["address"])
+            abi = self._events.get((address, bytes(log["topics"][0]))) if log["topics"] else None
+            if abi is None:
+                continue
+            data = get_event_data(self.web3.codec, cast(ABIEvent, abi), log)
+            yield ChainEvent(
+                block=int(log["blockNumber"]),
+                block_hash=bytes(log["blockHash"]),
+                log_index=int(log["logIndex"]),
+                tx=bytes(log["transactionHash"]),
+                contract=self._names[address],
+                name=str(data["event"]),
+                args=_plain(cast(Mapping[str, Any], data["args"]), abi),
+            )
+
+    def call_of(self, tx: bytes) -> Call:
+        """Target and data of a transaction."""
+        transaction = self.web3.eth.get_transaction(HexBytes(tx))
+        to = transaction.get("to")
+        return Call(to=parse_address(to) if to else b"", data=bytes(transaction["input"]))
+
+    def receipt(self, tx: bytes) -> TxReceipt:
+        return self.web3.eth.get_transaction_receipt(HexBytes(tx))
+
+    def free_of(self, accounts: Sequence[int]) -> list[int]:
+        """What accounts may spend now, micro-euro."""
+        if not accounts:
+            return []
+        escrow = Web3.to_checksum_address(self.deployment.contracts["Escrow"].address)
+        calls = [{"to": escrow, "data": hex_text(_FREE_OF + account.to_bytes(32, "big"))} for account in accounts]
+        requests = [(RPCEndpoint("eth_call"), [call, "latest"]) for call in calls]
+        answers = self._provider.make_batch_request(requests)
+        if not isinstance(answers, list) or not all("result" in answer for answer in answers):
+            raise ChainUnreachable("the node refuses to call views in a batch")
+        return [int(answer["result"], 16) for answer in answers]
+
+    def view(self, contract: str, function: str, *args: object, block: int | None = None) -> Any:
+        """What a view function returns, at the head or after a block."""
+        call = self.contract(contract).functions[function](*args)
+        return call.call(block_identifier="latest" if block is None else block)
+
+
+def _topic(event: Mapping[str, Any]) -> bytes:
+    types = ",".join(parameter["type"] for parameter in event["inputs"])
+    return bytes(Web3.keccak(text=f"{event['name']}({types})"))
+
+
+def _plain(args: Mapping[str, Any], abi: Mapping[str, Any]) -> dict[str, Any]:
+    """Event arguments with addresses and hashes as bytes."""
+    types = {parameter["name"]: parameter["type"] for parameter in abi["inputs"]}
+    return {
+        name: parse_address(value) if types[name] == "address" else bytes(value) if types[name] == "bytes32" else value
+        for name, value in args.items()
+    }

@@ -1,0 +1,1 @@
+"""Evidence stores: all give the same CID for the same content."""

@@ -1,0 +1,217 @@
+"""Sessions and readings, as rows."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+
+from sqlalchemy import Connection, RowMapping, Table, bindparam, case, func, insert, select, update
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from backend.adapters.sql import tables as t
+from backend.application.records import SessionRecord, SessionState, StatementState
+from domain.reading import (
+    BmsReading,
+    MeterReading,
+    SignedBmsReading,
+    SignedMeterReading,
+    VerifiedBmsReading,
+    VerifiedMeterReading,
+)
+from domain.session import Session, SessionAuthorisation, Usage
+
+_METER_FIELDS = ("station", "sequence", "time_s", "import_wh", "export_wh", "power_w", "session")
+_BMS_FIELDS = (
+    "account",
+    "sequence",
+    "time_s",
+    "state_of_charge_bp",
+    "state_of_health_bp",
+    "temperature_deci_c",
+    "pack_millivolt",
+    "pack_milliampere",
+    "session",
+)
+_AUTHORISATION_FIELDS = (
+    "account",
+    "station",
+    "max_energy_wh",
+    "max_price_micro_per_kwh",
+    "max_cost_micro",
+    "discharge_allowed",
+    "not_before_s",
+    "expiry_s",
+    "nonce",
+)
+_CHUNK = 500
+"""SQLite limits how many values a statement may carry."""
+
+
+class Sessions:
+    """What drivers authorised, and what was billed to it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, session_id: bytes) -> SessionRecord | None:
+        row = self._connection.execute(_SESSIONS.where(t.sessions.c.session == session_id)).mappings().first()
+        return None if row is None else _session_record(row)
+
+    def named(self, session_ids: Iterable[bytes]) -> dict[bytes, Session]:
+        return {row["session"]: _session(row) for row in self._among(session_ids)}
+
+    def usage(self, session_ids: Iterable[bytes]) -> dict[bytes, Usage]:
+        return {row["session"]: Usage(row["energy_wh"], row["cost_micro"]) for row in self._among(session_ids)}
+
+    def page(
+        self, after: int, limit: int, *, station: int | None = None, account: int | None = None
+    ) -> list[SessionRecord]:
+        """Sessions in the order in which they came."""
+        query = _SESSIONS.where(t.sessions.c.serial > after)
+        if station is not None:
+            query = query.where(t.sessions.c.station == station)
+        if account is not None:
+            query = query.where(t.sessions.c.account == account)
+        rows = self._connection.execute(query.order_by(t.sessions.c.serial).limit(limit)).mappings()
+        return [_session_record(row) for row in rows]
+
+    def add(self, session: Session) -> None:
+        fields = {name: getattr(session.authorisation, name) for name in _AUTHORISATION_FIELDS}
+        kept = {"session": session.session_id, "signature": session.signature, "energy_wh": 0, "cost_micro": 0}
+        self._connection.execute(insert(t.sessions), fields | kept)
+
+    def read_at(self, last_readings: Mapping[bytes, int]) -> None:
+        """Notes the last meter reading that names each session."""
+        if not last_readings:
+            return
+        query = update(t.sessions).where(t.sessions.c.session == bindparam("named"))
+        rows = [{"named": session, "reading": sequence} for session, sequence in last_readings.items()]
+        self._connection.execute(query.values(last_reading=bindparam("reading")), rows)
+
+    def _among(self, session_ids: Iterable[bytes]) -> Iterator[RowMapping]:
+        for some in _chunks(list(session_ids)):
+            query = select(t.sessions).where(t.sessions.c.session.in_(some))
+            yield from self._connection.execute(query).mappings()
+
+
+class Readings:
+    """Readings of meters and vehicles."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def last_meter(self, station: int) -> MeterReading | None:
+        query = select(t.meter_readings).where(t.meter_readings.c.station == station)
+        row = self._connection.execute(query.order_by(t.meter_readings.c.sequence.desc()).limit(1)).mappings().first()
+        return None if row is None else _meter(row).reading
+
+    def last_bms(self, account: int) -> BmsReading | None:
+        query = select(t.bms_readings).where(t.bms_readings.c.account == account)
+        row = self._connection.execute(query.order_by(t.bms_readings.c.sequence.desc()).limit(1)).mappings().first()
+        return None if row is None else _bms(row).reading
+
+    def meter(self, station: int, sequences: Iterable[int]) -> dict[int, SignedMeterReading]:
+        rows = self._numbered(t.meter_readings, t.meter_readings.c.station == station, sequences)
+        return {row["sequence"]: _meter(row) for row in rows}
+
+    def bms(self, account: int, sequences: Iterable[int]) -> dict[int, SignedBmsReading]:
+        rows = self._numbered(t.bms_readings, t.bms_readings.c.account == account, sequences)
+        return {row["sequence"]: _bms(row) for row in rows}
+
+    def meter_page(self, station: int, after: int, limit: int) -> list[SignedMeterReading]:
+        table = t.meter_readings
+        query = select(table).where(table.c.station == station, table.c.sequence > after)
+        rows = self._connection.execute(query.order_by(table.c.sequence).limit(limit)).mappings()
+        return [_meter(row) for row in rows]
+
+    def bms_page(self, account: int, after: int, limit: int) -> list[SignedBmsReading]:
+        table = t.bms_readings
+        query = select(table).where(table.c.account == account, table.c.sequence > after)
+        rows = self._connection.execute(query.order_by(table.c.sequence).limit(limit)).mappings()
+        return [_bms(row) for row in rows]
+
+    def meter_until(self, station: int, after: int, end_s: int) -> list[SignedMeterReading]:
+        """The station's readings after one, up to a time, in order."""
+        table = t.meter_readings
+        query = select(table).where(table.c.station == station, table.c.sequence > after, table.c.time_s <= end_s)
+        return [_meter(row) for row in self._connection.execute(query.order_by(table.c.sequence)).mappings()]
+
+    def add_meter(self, readings: Sequence[VerifiedMeterReading]) -> None:
+        if readings:
+            rows = [(*_METER_VALUES(verified.reading), verified.signature) for verified in readings]
+            self._connection.exec_driver_sql(_ADD_METER, rows)
+
+    def add_bms(self, readings: Sequence[VerifiedBmsReading]) -> None:
+        if not readings:
+            return
+        rows = [(*_BMS_VALUES(verified.reading), verified.signature) for verified in readings]
+        self._connection.exec_driver_sql(_ADD_BMS, rows)
+        last = {verified.reading.account: verified.reading.sequence for verified in readings}
+        heads = [
+            {"account": account, "last_sequence": sequence, "anchored_sequence": 0}
+            for account, sequence in last.items()
+        ]
+        new = upsert(t.vehicles)
+        self._connection.execute(
+            new.on_conflict_do_update(index_elements=["account"], set_={"last_sequence": new.excluded.last_sequence}),
+            heads,
+        )
+
+    def unanchored(self, limit: int) -> list[tuple[int, int]]:
+        """Accounts with BMS readings that no batch anchors, each with the last anchored sequence."""
+        table = t.vehicles
+        query = select(table.c.account, table.c.anchored_sequence)
+        query = query.where(table.c.last_sequence > table.c.anchored_sequence).order_by(table.c.account).limit(limit)
+        return [(row.account, row.anchored_sequence) for row in self._connection.execute(query)]
+
+    def _numbered(self, table: Table, whose: object, sequences: Iterable[int]) -> Iterator[RowMapping]:
+        for some in _chunks(sorted(sequences)):
+            query = select(table).where(whose, table.c.sequence.in_(some))  # type: ignore[arg-type]
+            yield from self._connection.execute(query).mappings()
+
+
+# Readings come by the thousand: what SQLAlchemy does to each value would cost as much as the database.
+_METER_VALUES, _BMS_VALUES = attrgetter(*_METER_FIELDS), attrgetter(*_BMS_FIELDS)
+_ADD_METER, _ADD_BMS = (
+    str(insert(table).values(dict.fromkeys((*fields, "signature"))).compile(dialect=sqlite.dialect()))
+    for table, fields in ((t.meter_readings, _METER_FIELDS), (t.bms_readings, _BMS_FIELDS))
+)
+_SETTLED_UP_TO = (
+    select(func.max(t.statements.c.last_reading))
+    .where(t.statements.c.station == t.sessions.c.station, t.statements.c.state == StatementState.SETTLED)
+    .scalar_subquery()
+)
+_SESSIONS = select(
+    t.sessions,
+    case(
+        (t.sessions.c.last_reading.is_(None), SessionState.AUTHORISED),
+        (t.sessions.c.last_reading <= _SETTLED_UP_TO, SessionState.SETTLED),
+        else_=SessionState.CHARGING,
+    ).label("state"),
+)
+
+
+def _chunks(values: list[int] | list[bytes]) -> Iterator[list[int] | list[bytes]]:
+    for at in range(0, len(values), _CHUNK):
+        yield values[at : at + _CHUNK]
+
+
+def _meter(row: RowMapping) -> SignedMeterReading:
+    return SignedMeterReading(MeterReading(**{name: row[name] for name in _METER_FIELDS}), row["signature"])
+
+
+def _bms(row: RowMapping) -> SignedBmsReading:
+    return SignedBmsReading(BmsReading(**{name: row[name] for name in _BMS_FIELDS}), row["signature"])
+
+
+def _session(row: RowMapping) -> Session:
+    authorisation = SessionAuthorisation(**{name: row[name] for name in _AUTHORISATION_FIELDS})
+    return Session(row["session"], authorisation, row["signature"])
+
+
+def _session_record(row: RowMapping) -> SessionRecord:
+    return SessionRecord(
+        session=_session(row),
+        usage=Usage(row["energy_wh"], row["cost_micro"]),
+        state=SessionState(row["state"]),
+        serial=row["serial"],
+    )

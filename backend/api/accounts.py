@@ -1,0 +1,133 @@
+"""/v1/accounts and /v1/deposits."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi.params import Depends
+from pydantic import Field
+
+from backend.api import shapes
+from backend.api.description import ADDRESS, answers, body_of
+from backend.api.problems import JsonResponse
+from backend.api.requests import (
+    DEFAULT_PAGE,
+    U24_MAX,
+    AccountNumber,
+    AddressText,
+    After,
+    Body,
+    Limit,
+    Strict,
+    model_of,
+)
+from backend.application.accounts import MAX_DEPOSIT_MICRO, MAX_MEMBERS, Deposit, Member
+from backend.application.services import Services
+from domain.text import parse_address
+
+Amount = Annotated[int, Field(ge=1, le=MAX_DEPOSIT_MICRO)]
+_ACCOUNT = {
+    "account": 12,
+    "owner": ADDRESS,
+    "driver_key": ADDRESS,
+    "roles": [],
+    "free_micro": 20_000_000,
+    "deposited_micro": 25_000_000,
+}
+
+
+class MemberBody(Strict):
+    """Whom to open an account for."""
+
+    owner: AddressText
+    driver_key: AddressText | None = None
+
+
+class MembersBody(Strict):
+    """Whom to open accounts for."""
+
+    members: Annotated[list[MemberBody], Field(min_length=1, max_length=MAX_MEMBERS)]
+
+
+class AmountBody(Strict):
+    """Money, micro-euro."""
+
+    amount_micro: Amount
+
+
+class DepositBody(Strict):
+    """Money for one account."""
+
+    account: Annotated[int, Field(ge=0, le=U24_MAX)]
+    amount_micro: Amount
+
+
+class DepositsBody(Strict):
+    """Money for several accounts."""
+
+    deposits: Annotated[list[DepositBody], Field(min_length=1, max_length=MAX_MEMBERS)]
+
+
+def router(services: Services, operator: Depends) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v1", tags=["accounts"], default_response_class=JsonResponse)
+    only_operator = [operator]
+
+    @routes.get("/accounts", responses=answers(200, {"items": [_ACCOUNT], "next": None}))
+    def list_accounts(limit: Limit = DEFAULT_PAGE, after: After = 0) -> JsonResponse:
+        """Members, with what they may spend now."""
+        views = services.accounts.page(after, limit)
+        return JsonResponse(shapes.page(views, limit, shapes.account, lambda view: view.record.account))
+
+    @routes.get("/accounts/{account}", responses=answers(200, _ACCOUNT))
+    def get_account(account: AccountNumber) -> JsonResponse:
+        """One member."""
+        return JsonResponse(shapes.account(services.accounts.get(account)))
+
+    @routes.post(
+        "/accounts",
+        status_code=201,
+        dependencies=only_operator,
+        responses=answers(201, {"accounts": [12]}),
+        openapi_extra=body_of(MembersBody, {"members": [{"owner": ADDRESS, "driver_key": None}]}),
+    )
+    def open_accounts(body: Body) -> JsonResponse:
+        """Opens accounts on chain; members bring their own addresses and keep their keys."""
+        members = model_of(MembersBody, body).members
+        accounts = services.accounts.open(
+            [
+                Member(parse_address(one.owner), parse_address(one.driver_key) if one.driver_key else None)
+                for one in members
+            ]
+        )
+        return JsonResponse({"accounts": accounts}, status_code=201)
+
+    @routes.post(
+        "/accounts/{account}/deposits",
+        status_code=201,
+        dependencies=only_operator,
+        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+        openapi_extra=body_of(AmountBody, {"amount_micro": 25_000_000}),
+    )
+    def deposit(account: AccountNumber, body: Body) -> JsonResponse:
+        """Mints and deposits money for a member."""
+        amount_micro = model_of(AmountBody, body).amount_micro
+        return _paid_in([Deposit(account, amount_micro)])
+
+    @routes.post(
+        "/deposits",
+        status_code=201,
+        dependencies=only_operator,
+        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+        openapi_extra=body_of(DepositsBody, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+    )
+    def deposit_many(body: Body) -> JsonResponse:
+        """Mints once, and deposits money for several members."""
+        deposits = model_of(DepositsBody, body).deposits
+        return _paid_in([Deposit(one.account, one.amount_micro) for one in deposits])
+
+    def _paid_in(deposits: list[Deposit]) -> JsonResponse:
+        services.accounts.pay_in(deposits)
+        shown = [{"account": one.account, "amount_micro": one.amount_micro} for one in deposits]
+        return JsonResponse({"deposits": shown}, status_code=201)
+
+    return routes

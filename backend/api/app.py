@@ -1,0 +1,54 @@
+"""The application: routes, problem details, and the body limit around it all."""
+
+from dataclasses import dataclass, field
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+
+from backend.api import accounts, evidence, network, readings, sessions, settlements, statements, stations, tariffs
+from backend.api.body import ARRIVAL_LIMIT_S, BodyLimit
+from backend.api.problems import JsonResponse, install
+from backend.api.requests import operator_only
+from backend.application.services import Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """The operator's bearer token, and what a request may cost."""
+
+    token: str = field(repr=False)
+    body_limit_bytes: int = 4 * 1024 * 1024
+    arrival_limit_s: float = ARRIVAL_LIMIT_S
+
+
+def create_app(services: Services, options: ApiOptions) -> FastAPI:
+    """The ASGI application over these use cases."""
+    app = FastAPI(
+        title="Wattledger",
+        version="1",
+        description="Signed meter readings in, settlement on chain and evidence for everybody out.",
+        docs_url="/docs",
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        default_response_class=JsonResponse,
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    install(app)
+    operator = Depends(operator_only(options.token.encode()))
+    app.include_router(network.router(services))
+    app.include_router(accounts.router(services, operator))
+    app.include_router(stations.router(services, operator))
+    app.include_router(tariffs.router(services, operator))
+    app.include_router(sessions.router(services))
+    app.include_router(readings.router(services))
+    app.include_router(statements.router(services))
+    app.include_router(settlements.router(services, operator))
+    app.include_router(evidence.router(services))
+    app.add_middleware(BodyLimit, limit_bytes=options.body_limit_bytes, arrival_limit_s=options.arrival_limit_s)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The name of the route's function: it does not change when paths do."""
+    return route.name

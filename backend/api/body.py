@@ -1,0 +1,101 @@
+"""Request bodies: never more than the limit is held, and what is over it is refused at once.
+
+Pure ASGI, outside of everything else. A body whose Content-Length is over the limit is not read
+before the answer. Of a chunked one no more than the limit is kept. The answer is complete, and sent,
+before what the client still sends is thrown away for a short time: a connection that is closed with
+unread bytes would be reset, and the client might never see the answer.
+"""
+
+import asyncio
+import contextlib
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.problems import BodyTooLarge, BodyTooSlow, ProblemResponse, problem_of
+from domain.errors import WattledgerError
+
+ARRIVAL_LIMIT_S = 30.0
+LINGER_S = 1.0
+LINGER_BYTES = 16 * 1024 * 1024
+
+
+class BodyLimit:
+    """Reads each request's body up to `limit_bytes` and hands it on as a whole."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int, arrival_limit_s: float = ARRIVAL_LIMIT_S) -> None:
+        self._app, self._limit_bytes, self._arrival_limit_s = app, limit_bytes, arrival_limit_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _content_length(scope) > self._limit_bytes:
+            await _refuse(BodyTooLarge(self._limit_bytes), receive, send)
+            return
+        try:
+            body = await asyncio.wait_for(self._body(receive), self._arrival_limit_s)
+        except TimeoutError:
+            await _refuse(BodyTooSlow(self._arrival_limit_s), receive, send)
+            return
+        except BodyTooLarge as error:
+            await _refuse(error, receive, send)
+            return
+        if body is not None:
+            await self._app(scope, _Replay(body, receive), send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """The whole body; None if the client went away. BodyTooLarge."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > self._limit_bytes:
+                raise BodyTooLarge(self._limit_bytes)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+class _Replay:
+    """Gives a body that was read, then whatever the connection says."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._message: Message | None = {"type": "http.request", "body": body, "more_body": False}
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._message is None:
+            return await self._receive()
+        message, self._message = self._message, None
+        return message
+
+
+def _content_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0
+
+
+async def _refuse(error: WattledgerError, receive: Receive, send: Send) -> None:
+    response = ProblemResponse(problem_of(error), status_code=problem_of(error)["status"])
+    headers = [*response.raw_headers, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(_throw_away(receive), LINGER_S)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _throw_away(receive: Receive) -> None:
+    left = LINGER_BYTES
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return

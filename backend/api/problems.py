@@ -1,0 +1,194 @@
+"""Errors as problem details (RFC 9457), with one HTTP status for each class.
+
+| status | what went wrong                                                                      |
+|--------|--------------------------------------------------------------------------------------|
+| 400    | the body is no strict JSON: syntax, floats, NaN, a key named twice, nested too deeply |
+| 401    | the bearer token is missing or wrong                                                 |
+| 403    | signed by another key, or by the key of a revoked station                            |
+| 404    | what the request names does not exist                                                |
+| 408    | the body did not arrive in time                                                      |
+| 409    | it conflicts with what was accepted before, or the contracts refuse it now           |
+| 413    | the body is larger than the limit                                                    |
+| 422    | the content is not possible: a field, a signature, an energy, a time, rows           |
+| 503    | the chain does not answer, or has not taken the transaction yet                      |
+
+A problem never contains a part of the request's body, only values of known fields.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from backend.application import errors as app
+from domain import errors as domain
+from domain.text import address_text, hex_text
+
+TYPE_ROOT = "https://wattledger.example/problems/"
+MEDIA_TYPE = "application/problem+json"
+MAX_TEXT = 500
+_ADDRESS_BYTES = 20
+_WIDEST_INTEGER = 1 << 256
+
+log = structlog.get_logger()
+
+
+class NotJson(domain.Malformed):
+    """A body that is no strict JSON."""
+
+
+class Unauthorised(domain.WattledgerError):
+    """The bearer token is missing or wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("this needs the operator's token in the header Authorization: Bearer <token>")
+
+
+class BodyTooLarge(domain.WattledgerError):
+    """The body is larger than the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body is larger than {limit_bytes} bytes; send it in parts")
+        self.limit_bytes = limit_bytes
+
+
+class BodyTooSlow(domain.WattledgerError):
+    """The body did not arrive in time."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"the body did not arrive within {limit_s:g} s")
+
+
+_STATUS: dict[type[Exception], int] = {
+    domain.WattledgerError: 409,
+    domain.Malformed: 422,
+    NotJson: 400,
+    domain.BadSignature: 422,
+    domain.WrongSigner: 403,
+    domain.NotFound: 404,
+    domain.ReadingRefused: 409,
+    domain.StationIsRevoked: 403,
+    domain.FromTheFuture: 422,
+    domain.MoreThanRated: 422,
+    domain.ExportNotPossible: 422,
+    domain.SpansIntervals: 422,
+    domain.AuthorisationRefused: 422,
+    domain.NotAuthorised: 422,
+    domain.StatementRefused: 422,
+    domain.NothingToSettle: 409,
+    domain.EvidenceAltered: 409,
+    app.NoDriverKey: 409,
+    app.TransactionRefused: 409,
+    app.ChainUnavailable: 503,
+    app.TransactionPending: 503,
+    Unauthorised: 401,
+    BodyTooLarge: 413,
+    BodyTooSlow: 408,
+}
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error: that of its class, or of the nearest class above it."""
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """An error's problem details: type, title, status, detail, and the error's values."""
+    name = type(error).__name__
+    values = {key: shown for key, value in vars(error).items() if (shown := _shown(value)) is not None}
+    words = _words(name)
+    return {key: value for key, value in values.items() if not key.startswith("_")} | {
+        "type": TYPE_ROOT + "-".join(words),
+        "title": " ".join(words).capitalize(),
+        "status": status_of(error),
+        "detail": str(error)[:MAX_TEXT],
+    }
+
+
+class JsonResponse(Response):
+    """JSON in ASCII, which any text can be put into."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the body."""
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+RETRY_AFTER_S = "2"
+
+
+class ProblemResponse(JsonResponse):
+    """Problem details."""
+
+    media_type = MEDIA_TYPE
+
+
+def problem_response(error: Exception) -> ProblemResponse:
+    """The answer to a request that ended in this error."""
+    status = status_of(error)
+    headers = {}
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = RETRY_AFTER_S
+    return ProblemResponse(problem_of(error), status_code=status, headers=headers)
+
+
+def plain_problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> ProblemResponse:
+    """Problem details without a type of ours (RFC 9457, section 4.2.1)."""
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail[:MAX_TEXT]}
+    return ProblemResponse(content, status_code=status, headers=dict(headers or {}))
+
+
+def install(app_: FastAPI) -> None:
+    """Makes the application answer every error with problem details."""
+    app_.add_exception_handler(domain.WattledgerError, _on_ours)
+    app_.add_exception_handler(RequestValidationError, _on_invalid)
+    app_.add_exception_handler(HTTPException, _on_http)
+    app_.add_exception_handler(Exception, _on_unknown)
+
+
+async def _on_ours(_: Request, error: Exception) -> Response:
+    return problem_response(error)
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    """Path and query parameters only: bodies are read by us. Says where and why, never what."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    detail = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found[:5])
+    return problem_response(domain.Malformed(detail))
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return await _on_unknown(_, error)
+    return plain_problem(error.status_code, str(error.detail), str(error.detail), error.headers)
+
+
+async def _on_unknown(request: Request, error: Exception) -> Response:
+    log.error("failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    return plain_problem(500, "Internal error", "the service failed; the operator finds the cause in its log")
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in re.findall("[A-Z][a-z0-9]*", name)]
+
+
+def _shown(value: object) -> Any:
+    """A value as JSON: hexadecimal for bytes, nothing for an integer of no use to anybody."""
+    if isinstance(value, bytes):
+        return address_text(value) if len(value) == _ADDRESS_BYTES else hex_text(value)
+    if isinstance(value, int):
+        return value if abs(value) < _WIDEST_INTEGER else None
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    if isinstance(value, Mapping):
+        return {str(key): _shown(one) for key, one in value.items()}
+    return None

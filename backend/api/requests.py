@@ -1,0 +1,104 @@
+"""What comes in: strict JSON bodies, cursors, and the operator's token."""
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar, cast
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from backend.api.problems import NotJson, Unauthorised
+from domain.errors import Malformed
+from domain.evidence import parse_json
+from domain.text import parse_address
+
+U24_MAX = (1 << 24) - 1
+U32_MAX = (1 << 32) - 1
+U40_MAX = (1 << 40) - 1
+I32_MIN, I32_MAX = -(1 << 31), (1 << 31) - 1
+SERIAL_MAX = (1 << 62) - 1
+MAX_PAGE = 500
+DEFAULT_PAGE = 100
+
+_DIGITS = re.compile("-?[0-9]{1,20}")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def raw_body(request: Request) -> bytes:
+    """The body as it came; its size is limited before."""
+    return await request.body()
+
+
+def strict_json(body: bytes) -> object:
+    """The JSON value in a body; NotJson if it is none, or has floats, NaN or a key twice."""
+    try:
+        return parse_json(body)
+    except Malformed as error:
+        raise NotJson(str(error)) from None
+
+
+def _digits(text: object) -> object:
+    """Decimal digits alone, where text is taken for an integer: no 1.0, no 1e3, no 1_000."""
+    if isinstance(text, str) and not _DIGITS.fullmatch(text):
+        raise ValueError("not an integer")
+    return text
+
+
+Integer = Annotated[int, BeforeValidator(_digits)]
+Body = Annotated[bytes, Depends(raw_body)]
+Limit = Annotated[Integer, Query(ge=1, le=MAX_PAGE, description="How many items at most")]
+After = Annotated[Integer, Query(ge=0, le=SERIAL_MAX, description="`next` of the page before")]
+AccountNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
+StationNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
+
+
+class Strict(BaseModel):
+    """Integers are integers, text is text, and nothing else is taken."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _is_address(text: str) -> str:
+    parse_address(text)
+    return text
+
+
+AddressText = Annotated[str, Field(min_length=42, max_length=42), AfterValidator(_is_address)]
+
+
+def model_of(kind: type[Model], body: bytes) -> Model:
+    """A body as a model; Malformed says which known field is wrong, and never what it held."""
+    value = strict_json(body)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        raise Malformed("; ".join(_where(one) for one in found[:5])) from None
+
+
+def _where(found: Any) -> str:
+    if found["type"] == "extra_forbidden":
+        return "an unknown field"
+    place = ".".join(str(part) for part in found["loc"])
+    return f"{place or 'body'}: {found['msg']}"
+
+
+def operator_only(token: bytes) -> Callable[[Request], Awaitable[None]]:
+    """A dependency that lets only requests with this bearer token through; compared in constant time."""
+
+    async def check(request: Request) -> None:
+        given = request.headers.get("authorization", "").encode("utf-8", "replace")
+        scheme, _, credential = given.partition(b" ")
+        if not (hmac.compare_digest(credential.strip(), token) and scheme.lower() == b"bearer"):
+            raise Unauthorised
+
+    return check
+
+
+def fields_of(value: object, names: set[str], what: str) -> dict[str, Any]:
+    """An object with exactly these fields, all optional; Malformed otherwise."""
+    if not isinstance(value, dict) or not value.keys() <= names:
+        raise Malformed(f"a {what} is a JSON object with no other fields than {', '.join(sorted(names))}")
+    return cast(dict[str, Any], value)

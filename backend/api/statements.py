@@ -1,0 +1,71 @@
+"""/v1/statements."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from backend.api import shapes
+from backend.api.description import CID, STATEMENT, answers, body_like
+from backend.api.problems import JsonResponse
+from backend.api.requests import DEFAULT_PAGE, U24_MAX, After, Body, Integer, Limit, strict_json
+from backend.application.records import StatementState
+from backend.application.services import Services
+from domain.errors import Malformed
+from domain.wire import statement_from_json
+
+_PLACE = re.compile(r"([0-9]{1,8})-([0-9]{1,8})")
+_STATEMENT = STATEMENT | {"id": "7-2", "evidence": CID, "state": "settled", "batch": 3, "settlement": "5f" * 16}
+_AMOUNTS = {
+    "row": 0,
+    "account": 12,
+    "energy_wh": 1650,
+    "start": 1561971600,
+    "end": 1561972500,
+    "tariff": 0,
+    "direction": "charge",
+    "price_micro_per_kwh": 310_000,
+    "payer": 12,
+    "payee": 4,
+    "owed_micro": 511_500,
+    "received_micro": 511_500,
+    "set_aside": False,
+}
+
+
+def router(services: Services) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v1", tags=["statements"], default_response_class=JsonResponse)
+
+    @routes.post(
+        "/statements",
+        status_code=201,
+        responses=answers(201, {"statement": "7-2", "evidence": CID}, 200),
+        openapi_extra=body_like(STATEMENT),
+    )
+    def take_statement(body: Body) -> JsonResponse:
+        """Takes a station's statement, after all its readings. The same again is answered with 200."""
+        record, is_new = services.statements.take(statement_from_json(strict_json(body)))
+        content = {"statement": shapes.statement_id(record.place), "evidence": record.evidence}
+        return JsonResponse(content, status_code=201 if is_new else 200)
+
+    @routes.get("/statements", responses=answers(200, {"items": [_STATEMENT], "next": None}))
+    def list_statements(
+        station: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
+        state: StatementState | None = None,
+        limit: Limit = DEFAULT_PAGE,
+        after: After = 0,
+    ) -> JsonResponse:
+        """Statements in the order in which they were accepted."""
+        records = services.statements.page(after, limit, station=station, state=state)
+        return JsonResponse(shapes.page(records, limit, shapes.statement, lambda record: record.serial))
+
+    @routes.get("/statements/{statement}", responses=answers(200, _STATEMENT | {"rows": [_AMOUNTS]}))
+    def get_statement(statement: str) -> JsonResponse:
+        """One statement, `<station>-<sequence>`, with what its rows move."""
+        place = _PLACE.fullmatch(statement)
+        if place is None:
+            raise Malformed("a statement is named <station>-<sequence>, such as 7-2")
+        return JsonResponse(shapes.statement_with_amounts(*services.statements.get(int(place[1]), int(place[2]))))
+
+    return routes

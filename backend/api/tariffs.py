@@ -1,0 +1,85 @@
+"""/v1/tariffs."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.params import Depends
+from pydantic import Field
+
+from backend.api import shapes
+from backend.api.description import answers, body_of
+from backend.api.problems import JsonResponse
+from backend.api.requests import (
+    DEFAULT_PAGE,
+    I32_MAX,
+    I32_MIN,
+    SERIAL_MAX,
+    U24_MAX,
+    U40_MAX,
+    Body,
+    Integer,
+    Limit,
+    Strict,
+    model_of,
+)
+from backend.application.services import Services
+from backend.application.tariffs import MAX_TARIFFS, Price
+from domain.tariff import Direction
+
+Time = Annotated[int, Field(ge=0, le=U40_MAX)]
+_PRICE = {"direction": "charge", "price_micro_per_kwh": 310_000, "valid_from": 1561939200, "valid_to": 1564617600}
+
+
+class PriceBody(Strict):
+    """A price, micro-euro per kWh, valid from its first second up to `valid_to`."""
+
+    direction: Literal["charge", "discharge"]
+    price_micro_per_kwh: Annotated[int, Field(ge=I32_MIN, le=I32_MAX)]
+    valid_from: Time
+    valid_to: Time
+
+
+class PricesBody(Strict):
+    """Prices to publish, in order."""
+
+    tariffs: Annotated[list[PriceBody], Field(min_length=1, max_length=MAX_TARIFFS)]
+
+
+def router(services: Services, operator: Depends) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v1", tags=["tariffs"], default_response_class=JsonResponse)
+
+    @routes.get("/tariffs", responses=answers(200, {"items": [{"tariff": 0, "payee": 4} | _PRICE], "next": None}))
+    def list_tariffs(
+        payee: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
+        limit: Limit = DEFAULT_PAGE,
+        after: Annotated[Integer | None, Query(ge=0, le=SERIAL_MAX)] = None,
+    ) -> JsonResponse:
+        """Published prices by number; the first one is 0."""
+        found = services.tariffs.page(-1 if after is None else after, limit, payee)
+        return JsonResponse(shapes.page(found, limit, shapes.tariff, lambda one: one.tariff))
+
+    @routes.post(
+        "/tariffs",
+        status_code=201,
+        dependencies=[operator],
+        responses=answers(201, {"tariffs": [0]}),
+        openapi_extra=body_of(PricesBody, {"tariffs": [_PRICE]}),
+    )
+    def publish_tariffs(body: Body) -> JsonResponse:
+        """Publishes prices for the operator's own account; they can never change."""
+        wanted = model_of(PricesBody, body).tariffs
+        numbers = services.tariffs.publish(
+            [
+                Price(
+                    direction=Direction[one.direction.upper()],
+                    price_micro_per_kwh=one.price_micro_per_kwh,
+                    valid_from_s=one.valid_from,
+                    valid_to_s=one.valid_to,
+                )
+                for one in wanted
+            ]
+        )
+        return JsonResponse({"tariffs": numbers}, status_code=201)
+
+    return routes

@@ -1,0 +1,108 @@
+"""Members: opening accounts and paying in for them."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from backend.application.operations import Operations
+from backend.application.ports import ChainView, Store
+from backend.application.records import AccountRecord
+from domain.errors import Malformed, OutOfRange, UnknownAccount
+from domain.units import AccountId
+
+MEMBERS_PER_CALL = 100
+MAX_MEMBERS = 500
+MAX_DEPOSIT_MICRO = (1 << 63) - 1
+NO_KEY = bytes(20)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Whom to open an account for; without a driver key it cannot charge."""
+
+    owner: bytes
+    driver_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Money for one account, micro-euro."""
+
+    account: int
+    amount_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account with what it may spend now."""
+
+    record: AccountRecord
+    free_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The use cases around accounts."""
+
+    store: Store
+    chain: ChainView
+    operations: Operations
+    _paying_in: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, account: int) -> AccountView:
+        """UnknownAccount if there is none."""
+        with self.store.read() as unit:
+            record = unit.accounts.find(account)
+        if record is None:
+            raise UnknownAccount(account)
+        return AccountView(record, self.chain.free_of([account])[0])
+
+    def page(self, after: int, limit: int) -> list[AccountView]:
+        with self.store.read() as unit:
+            records = unit.accounts.page(after, limit)
+        free = self.chain.free_of([record.account for record in records])
+        return [AccountView(*pair) for pair in zip(records, free, strict=True)]
+
+    def open(self, members: Sequence[Member]) -> list[AccountId]:
+        """Opens one account for each member, all or none if the contracts refuse one now; their numbers."""
+        if not 1 <= len(members) <= MAX_MEMBERS:
+            raise OutOfRange("number of members", len(members), 1, MAX_MEMBERS)
+        keys = [member.driver_key for member in members if member.driver_key]
+        if len({member.owner for member in members}) < len(members) or len(set(keys)) < len(keys):
+            raise Malformed("two members have the same owner or driver key; each needs its own")
+        calls = [
+            self.operations.transactions.call(
+                "AccountRegistry",
+                "openAccounts",
+                [member.owner for member in some],
+                [member.driver_key or NO_KEY for member in some],
+            )
+            for some in (members[at : at + MEMBERS_PER_CALL] for at in range(0, len(members), MEMBERS_PER_CALL))
+        ]
+        events = self.operations.run(calls, "accounts")
+        return [AccountId(event.args["account"]) for event in events if event.name == "AccountOpened"]
+
+    def pay_in(self, deposits: Sequence[Deposit]) -> None:
+        """The operator mints what is paid in and deposits it for the members."""
+        if not 1 <= len(deposits) <= MAX_MEMBERS:
+            raise OutOfRange("number of deposits", len(deposits), 1, MAX_MEMBERS)
+        with self.store.read() as unit:
+            for deposit in deposits:
+                if not 1 <= deposit.amount_micro <= MAX_DEPOSIT_MICRO:
+                    raise OutOfRange("amount_micro", deposit.amount_micro, 1, MAX_DEPOSIT_MICRO)
+                if unit.accounts.find(deposit.account) is None:
+                    raise UnknownAccount(deposit.account)
+        transactions = self.operations.transactions
+        total = sum(deposit.amount_micro for deposit in deposits)
+        # The allowance is a single number: two runs at the same time would take it from each other.
+        with self._paying_in:
+            self.operations.run(
+                [
+                    transactions.call("SettlementToken", "mint", transactions.operator, total),
+                    transactions.call("SettlementToken", "approve", transactions.contract("Escrow"), total),
+                ],
+                "mint",
+            )
+            self.operations.run(
+                [transactions.call("Escrow", "deposit", d.account, d.amount_micro) for d in deposits], "deposits"
+            )

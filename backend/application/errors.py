@@ -1,0 +1,70 @@
+"""Errors of the use cases: what the chain answers, and what the service lacks.
+
+They belong to the tree of `domain.errors`; HTTP status codes are in `backend.api.problems`.
+"""
+
+from collections.abc import Mapping
+
+from domain.errors import AuthorisationRefused, NotFound, WattledgerError
+
+
+class ChainUnavailable(WattledgerError):
+    """No chain answers, or another one than the deployments file names."""
+
+
+class TransactionPending(WattledgerError):
+    """A transaction is on its way, but no block holds it yet."""
+
+    def __init__(self, transaction: bytes, waited_s: int) -> None:
+        super().__init__(
+            f"transaction 0x{transaction.hex()} is in no block after {waited_s} s; it is sent again until it is, "
+            "ask for its effect later"
+        )
+        self.transaction, self.waited_s = transaction, waited_s
+
+
+class TransactionRefused(WattledgerError):
+    """The contracts refuse a call; nothing was sent. `name` and `values` are those of the contract's error."""
+
+    def __init__(self, name: str, values: Mapping[str, object] | None = None) -> None:
+        self.name, self.values = name, dict(values or {})
+        shown = ", ".join(f"{key}={_shown(value)}" for key, value in self.values.items())
+        super().__init__(f"{name}({shown})")
+
+
+class SettlementRefused(TransactionRefused):
+    """The contracts refuse a settlement batch; nothing was sent."""
+
+
+class NoDriverKey(AuthorisationRefused):
+    """Nobody can sign for a vehicle of this account."""
+
+    def __init__(self, account: int) -> None:
+        super().__init__(f"account {account} has no driver key; its owner must set one on chain first")
+        self.account = account
+
+
+class UnknownStatement(NotFound):
+    def __init__(self, station: int, sequence: int) -> None:
+        super().__init__(f"station {station} sent no statement {sequence}")
+        self.station, self.sequence = station, sequence
+
+
+class UnknownSettlement(NotFound):
+    def __init__(self, settlement: str) -> None:
+        super().__init__("no settlement has this id")
+        self.settlement = settlement[:64]
+
+
+class NoOperatorAccount(NotFound):
+    def __init__(self, operator: bytes) -> None:
+        super().__init__(f"the operator's address 0x{operator.hex()} owns no account; a governor must open one first")
+        self.operator = operator
+
+
+class OtherDeployment(WattledgerError):
+    """The data belong to other contracts or another chain than the deployments file names."""
+
+
+def _shown(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,43 @@
+"""What chain and contracts this service works with, how far it has read, and what it has seen there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backend.application.ports import ChainView, Store
+from domain.chain import ChainEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The chain's head and the last block that was taken in."""
+
+    chain_id: int
+    block: int
+    indexed_block: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The deployment. `contracts` maps names to addresses."""
+
+    chain_id: int
+    deploy_block: int
+    contracts: Mapping[str, bytes]
+    chain: ChainView
+    store: Store
+
+    def health(self) -> Health:
+        with self.store.read() as unit:
+            last = unit.blocks.last()
+        return Health(chain_id=self.chain_id, block=self.chain.head(), indexed_block=last.number if last else 0)
+
+    def events(self, after: tuple[int, int], limit: int) -> list[ChainEvent]:
+        """Indexed events after a block and place in it."""
+        with self.store.read() as unit:
+            return unit.blocks.events_page(after, limit)
+
+    def batches(self) -> tuple[int, int]:
+        """The last block taken in, and how many batches were settled up to it."""
+        with self.store.read() as unit:
+            last = unit.blocks.last()
+            return (last.number if last else 0), unit.blocks.batches()

@@ -1,0 +1,28 @@
+"""All use cases, ready for an edge such as REST."""
+
+from dataclasses import dataclass
+
+from backend.application.accounts import Accounts
+from backend.application.evidence import Evidence
+from backend.application.network import Network
+from backend.application.readings import Readings
+from backend.application.sessions import Sessions
+from backend.application.settlements import Settlements
+from backend.application.statements import Statements
+from backend.application.stations import Stations
+from backend.application.tariffs import Tariffs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One of each use case, over the same store and chain."""
+
+    accounts: Accounts
+    stations: Stations
+    tariffs: Tariffs
+    sessions: Sessions
+    readings: Readings
+    statements: Statements
+    settlements: Settlements
+    evidence: Evidence
+    network: Network

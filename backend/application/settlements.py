@@ -1,0 +1,233 @@
+"""Settlements: batches of accepted statements, and BMS evidence, on their way to the chain."""
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from backend.application.errors import ChainUnavailable, SettlementRefused, TransactionRefused, UnknownSettlement
+from backend.application.ports import Clock, EvidenceStore, Store, Transactions, UnitOfWork
+from backend.application.records import (
+    PlannedCall,
+    Receipt,
+    SettlementRecord,
+    SettlementState,
+    StatementRecord,
+    StatementRow,
+    VehicleBlob,
+)
+from domain.batch import MAX_ACCOUNTS, STATEMENT_BYTES, SettlementBatch, encode_batch, table_bits_for
+from domain.cid import raw_digest
+from domain.errors import NothingToSettle
+from domain.evidence import Manifest, VehicleEvidence, manifest_blob, vehicle_blob
+from domain.statement import ROW_BYTES
+
+MAX_BATCH_STATEMENTS = 64
+MAX_BATCH_BYTES = 100_000
+"""Nodes do not take transactions above 128 KiB into their pools."""
+MAX_BATCH_ACCOUNTS = MAX_ACCOUNTS // 2
+MAX_VEHICLES = 500
+"""With as many, and MAX_BATCH_STATEMENTS, the manifest stays within one block of 256 KiB."""
+MAX_VEHICLE_READINGS = 2_000
+PURPOSE = "settlement:"
+
+_NOT_YET = frozenset({"StatementFromFuture", "SequenceMismatch"})
+"""Refusals that pass by themselves: of a block's time behind ours, or of a statement that is settled already."""
+_TOO_BIG = frozenset({"OutOfGas", "TableFull"})
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """When a batch is built without being asked for: at so many statements, or at this age of the oldest."""
+
+    statements: int
+    age_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A statement that waits, with what its rows move."""
+
+    record: StatementRecord
+    rows: Sequence[StatementRow]
+
+    @property
+    def bytes(self) -> int:
+        return STATEMENT_BYTES + ROW_BYTES * len(self.rows)
+
+    @property
+    def accounts(self) -> set[int]:
+        payments = (row.payment for row in self.rows if row.payment)
+        return {account for payment in payments for account in (payment.payer, payment.payee)}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A batch that the contracts would take now."""
+
+    record: SettlementRecord
+    vehicles: Sequence[VehicleBlob]
+    planned: PlannedCall
+
+
+@dataclass(frozen=True, slots=True)
+class Settlements:
+    """The use cases around settlements. It alone builds batches, one at a time."""
+
+    store: Store
+    evidence: EvidenceStore
+    transactions: Transactions
+    clock: Clock
+    _building: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, *, retry_refused: bool = False) -> str:
+        """Builds a batch of all that waits and sends it; its id. NothingToSettle, SettlementRefused."""
+        settlement = self.build(retry_refused=retry_refused)
+        # What is built is kept and will be sent, if not now.
+        with contextlib.suppress(ChainUnavailable):
+            self.transactions.deliver()
+        return settlement
+
+    def build(self, *, retry_refused: bool = False) -> str:
+        """Keeps a batch, with its signed transaction, in one unit of work; nothing is sent yet.
+
+        The id derives from the batch's bytes. A statement that the contracts refuse is marked with
+        the reason, and the batch is built without it.
+        """
+        with self._building:
+            if retry_refused:
+                with self.store.write() as unit:
+                    unit.statements.accept_refused()
+            draft = self._draft()
+            with self.store.write() as unit:
+                unit.settlements.add(draft.record, draft.vehicles)
+                purpose = PURPOSE + draft.record.settlement
+                [sent] = self.transactions.queue(unit.outbox, [draft.planned], purpose)
+                unit.settlements.sent_as(draft.record.settlement, sent)
+        return draft.record.settlement
+
+    def due(self, policy: BatchPolicy) -> bool:
+        """Whether the policy asks for a batch now."""
+        with self.store.read() as unit:
+            count, oldest_s = unit.statements.waiting_since()
+        if oldest_s is None:
+            return False
+        return count >= policy.statements or self.clock.now_s() - oldest_s >= policy.age_s
+
+    def get(self, settlement: str) -> tuple[SettlementRecord, list[tuple[StatementRecord, list[StatementRow]]]]:
+        """A settlement with its statements and what their rows move; UnknownSettlement."""
+        with self.store.read() as unit:
+            record = unit.settlements.find(settlement)
+            if record is None:
+                raise UnknownSettlement(settlement)
+            found = ((unit.statements.find(*place), place) for place in record.statements)
+            return record, [(s, unit.statements.rows(*place)) for s, place in found if s is not None]
+
+    def page(self, after: int, limit: int) -> list[SettlementRecord]:
+        with self.store.read() as unit:
+            return unit.settlements.page(after, limit)
+
+    def _draft(self) -> Draft:
+        with self.store.read() as unit:
+            waiting = _within_limits(_candidates(unit))
+            vehicles = _vehicles(unit)
+        blobs = [self._vehicle_blob(evidence) for evidence in vehicles]
+        while waiting or blobs:
+            try:
+                return self._planned(waiting, blobs)
+            except TransactionRefused as refusal:
+                left = self._without_refused(waiting, refusal)
+                if len(left) == len(waiting):
+                    raise SettlementRefused(refusal.name, refusal.values) from refusal
+                waiting = left
+        raise NothingToSettle
+
+    def _planned(self, waiting: Sequence[Candidate], vehicles: Sequence[VehicleBlob]) -> Draft:
+        manifest = Manifest(
+            statements={candidate.record.place: candidate.record.evidence for candidate in waiting},
+            vehicles={(blob.account, blob.first, blob.last): blob.cid for blob in vehicles},
+        )
+        evidence = self.evidence.put(manifest_blob(manifest))
+        accounts: set[int] = set().union(*(candidate.accounts for candidate in waiting))
+        batch = SettlementBatch(
+            evidence=raw_digest(evidence),
+            statements=tuple(candidate.record.signed for candidate in waiting),
+            table_bits=table_bits_for(len(accounts) + 2),
+        )
+        data = encode_batch(batch)
+        [planned] = self.transactions.plan([self.transactions.call("SessionSettlement", "settle", data)])
+        record = SettlementRecord(
+            settlement=hashlib.sha256(data).hexdigest()[:32],
+            state=SettlementState.BUILT,
+            transaction=b"",
+            evidence=evidence,
+            rows=sum(len(candidate.rows) for candidate in waiting),
+            statements=tuple(candidate.record.place for candidate in waiting),
+        )
+        return Draft(record, vehicles, planned)
+
+    def _without_refused(self, waiting: Sequence[Candidate], refusal: TransactionRefused) -> list[Candidate]:
+        """The statements that are left when those that the refusal is about are taken out."""
+        if refusal.name in _TOO_BIG and len(waiting) > 1:
+            return list(waiting[: len(waiting) // 2])
+        alone = len(waiting) == 1 and refusal.name in _TOO_BIG
+        bad = {waiting[0].record.statement.station} if alone else _stations_of(waiting, refusal)
+        if refusal.name not in _NOT_YET:
+            with self.store.write() as unit:
+                for candidate in waiting:
+                    if candidate.record.statement.station in bad:
+                        unit.statements.refuse(*candidate.record.place, str(refusal))
+        return [candidate for candidate in waiting if candidate.record.statement.station not in bad]
+
+    def _vehicle_blob(self, evidence: VehicleEvidence) -> VehicleBlob:
+        return VehicleBlob(
+            account=evidence.account,
+            first=evidence.readings[0].reading.sequence,
+            last=evidence.readings[-1].reading.sequence,
+            cid=self.evidence.put(vehicle_blob(evidence)),
+        )
+
+
+def record_receipt(unit: UnitOfWork, purpose: str, receipt: Receipt) -> None:
+    """What a transaction's receipt means for the settlement that it carried."""
+    if purpose.startswith(PURPOSE) and not receipt.succeeded:
+        unit.settlements.fail(purpose.removeprefix(PURPOSE))
+
+
+def record_loss(unit: UnitOfWork, purpose: str) -> None:
+    """What it means for a settlement that its transaction can never be in a block."""
+    if purpose.startswith(PURPOSE):
+        unit.settlements.fail(purpose.removeprefix(PURPOSE))
+
+
+def _candidates(unit: UnitOfWork) -> list[Candidate]:
+    records = unit.statements.waiting(MAX_BATCH_STATEMENTS)
+    return [Candidate(record, unit.statements.rows(*record.place)) for record in records]
+
+
+def _within_limits(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """As many as fit one transaction; always at least one, so that none waits for ever."""
+    chosen: list[Candidate] = []
+    size, accounts = 0, set[int]()
+    for candidate in candidates:
+        size += candidate.bytes
+        accounts |= candidate.accounts
+        if chosen and (size > MAX_BATCH_BYTES or len(accounts) > MAX_BATCH_ACCOUNTS - 2):
+            break
+        chosen.append(candidate)
+    return chosen
+
+
+def _vehicles(unit: UnitOfWork) -> list[VehicleEvidence]:
+    waiting = unit.readings.unanchored(MAX_VEHICLES)
+    pages = ((account, unit.readings.bms_page(account, after, MAX_VEHICLE_READINGS)) for account, after in waiting)
+    return [VehicleEvidence(account=account, readings=readings) for account, readings in pages if readings]
+
+
+def _stations_of(waiting: Sequence[Candidate], refusal: TransactionRefused) -> set[int]:
+    """The stations whose statements a refusal names, by station or by an account in their rows."""
+    station, account = refusal.values.get("station"), refusal.values.get("account")
+    if station is not None:
+        return {c.record.statement.station for c in waiting if c.record.statement.station == station}
+    return {c.record.statement.station for c in waiting if account in c.accounts}

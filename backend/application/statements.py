@@ -1,0 +1,149 @@
+"""Statements: verified against the readings they sum up, kept with their evidence."""
+
+import threading
+from dataclasses import dataclass, field
+
+from backend.application.errors import UnknownStatement
+from backend.application.ports import Clock, EvidenceStore, Store, UnitOfWork
+from backend.application.records import AcceptedStatement, StatementRecord, StatementRow
+from domain.errors import SequenceReused, StationIsRevoked, UnknownStation
+from domain.evidence import StatementEvidence, statement_blob
+from domain.reading import NO_SESSION, MeterReading, SignedMeterReading, VerifiedMeterReading
+from domain.session import SignedAuthorisation, Usage
+from domain.settlement import payments_of
+from domain.signing import SigningDomain
+from domain.statement import Basis, SignedStatement, VerifiedStatement, verify_statement
+from domain.tariff import TariffTable
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The use cases around statements. It alone accepts them, one at a time."""
+
+    store: Store
+    evidence: EvidenceStore
+    clock: Clock
+    domain: SigningDomain
+    _taking_in: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, signed: SignedStatement) -> tuple[StatementRecord, bool]:
+        """Verifies and keeps a statement; its record, and whether it is new.
+
+        Its evidence is kept before it is accepted. Raises what `verify_statement` raises,
+        UnknownStation, and SequenceReused.
+        """
+        with self._taking_in:
+            with self.store.read() as unit:
+                kept = self._kept(unit, signed)
+                if kept is not None:
+                    return kept, False
+                last = unit.statements.last(signed.statement.station)
+                basis = _basis(unit, signed, last)
+                usage = unit.sessions.usage(basis.sessions)
+            verified = self._verified(signed, last, basis, usage)
+            cid = self.evidence.put(_evidence_blob(signed, basis))
+            accepted = AcceptedStatement(
+                record=StatementRecord(
+                    signed=signed,
+                    evidence=cid,
+                    first_reading=basis.readings[0].reading.sequence,
+                    last_reading=basis.readings[-1].reading.sequence,
+                    accepted_at_s=self.clock.now_s(),
+                ),
+                rows=_rows(verified, basis.tariffs),
+                usage=verified.usage,
+            )
+            with self.store.write() as unit:
+                unit.statements.add(accepted)
+        return accepted.record, True
+
+    def get(self, station: int, sequence: int) -> tuple[StatementRecord, list[StatementRow]]:
+        """A statement with what its rows move; UnknownStatement if there is none."""
+        with self.store.read() as unit:
+            record = unit.statements.find(station, sequence)
+            if record is None:
+                raise UnknownStatement(station, sequence)
+            return record, unit.statements.rows(station, sequence)
+
+    def page(self, after: int, limit: int, *, station: int | None, state: str | None) -> list[StatementRecord]:
+        with self.store.read() as unit:
+            return unit.statements.page(after, limit, station=station, state=state)
+
+    def _kept(self, unit: UnitOfWork, signed: SignedStatement) -> StatementRecord | None:
+        statement = signed.statement
+        station = unit.stations.find(statement.station)
+        if station is None:
+            raise UnknownStation(statement.station)
+        record = unit.statements.find(statement.station, statement.sequence)
+        if record is not None and record.signed == signed:
+            return record
+        if station.station.revoked:
+            raise StationIsRevoked(statement.station)
+        # Before the readings are fetched: nobody but the station may make that work.
+        who = f"statement of station {statement.station}"
+        digest = self.domain.digest(statement.struct_hash())
+        station.station.check_signature(who, statement.end_s, digest, signed.signature)
+        if record is not None:
+            raise SequenceReused(who, statement.sequence)
+        return None
+
+    def _verified(
+        self, signed: SignedStatement, last: StatementRecord | None, basis: Basis, usage: dict[bytes, Usage]
+    ) -> VerifiedStatement:
+        return verify_statement(
+            signed,
+            last_sequence=last.statement.sequence if last else 0,
+            basis=basis,
+            usage=usage,
+            domain=self.domain,
+            now_s=self.clock.now_s(),
+        )
+
+
+def _basis(unit: UnitOfWork, signed: SignedStatement, last: StatementRecord | None) -> Basis:
+    statement = signed.statement
+    station = unit.stations.find(statement.station)
+    if station is None:
+        raise UnknownStation(statement.station)
+    opening = _reading(unit, statement.station, last.last_reading) if last else None
+    readings = unit.readings.meter_until(statement.station, last.last_reading if last else 0, statement.end_s)
+    named = {reading.reading.session for reading in readings} - {NO_SESSION}
+    tariffs = {statement.tariff_of(row) for row in statement.rows if row.billed}
+    return Basis(
+        station=station.station,
+        opening=opening,
+        # Kept readings were verified when they came.
+        readings=[VerifiedMeterReading(reading.reading, reading.signature) for reading in readings],
+        sessions=unit.sessions.named(named),
+        tariffs=TariffTable(unit.tariffs.numbered(tariffs)),
+    )
+
+
+def _reading(unit: UnitOfWork, station: int, sequence: int) -> MeterReading:
+    return unit.readings.meter(station, [sequence])[sequence].reading
+
+
+def _evidence_blob(signed: SignedStatement, basis: Basis) -> bytes:
+    sessions = sorted(basis.sessions.values(), key=lambda session: session.session_id)
+    return statement_blob(
+        StatementEvidence(
+            statement=signed,
+            authorisations=[SignedAuthorisation(session.authorisation, session.signature) for session in sessions],
+            readings=[SignedMeterReading(reading.reading, reading.signature) for reading in basis.readings],
+        )
+    )
+
+
+def _rows(verified: VerifiedStatement, tariffs: TariffTable) -> tuple[StatementRow, ...]:
+    statement = verified.statement
+    payments = {payment.row: payment for payment in payments_of(statement, tariffs)}
+    return tuple(
+        StatementRow(
+            index=index,
+            row=row,
+            direction=statement.direction_of(row, tariffs),
+            price_micro_per_kwh=tariffs.of(statement.tariff_of(row)).price_micro_per_kwh if row.billed else None,
+            payment=payments.get(index),
+        )
+        for index, row in enumerate(statement.rows)
+    )

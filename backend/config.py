@@ -1,0 +1,129 @@
+"""Settings from the environment, WATTLEDGER_*. Secrets are in files and never shown."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+PREFIX = "WATTLEDGER_"
+MIN_TOKEN_CHARACTERS = 16
+
+Value = TypeVar("Value")
+
+
+class SettingsInvalid(Exception):
+    """What is missing or wrong in the environment, one line each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where things are and how the service behaves."""
+
+    data_dir: Path
+    rpc_url: str = field(repr=False)  # May hold a user's name and password.
+    deployment_file: Path
+    keystore_file: Path
+    passphrase_file: Path
+    api_token: str = field(repr=False)
+    host: str
+    port: int
+    body_limit_bytes: int
+    confirmations: int
+    poll_ms: int
+    auto_settle: bool
+    batch_statements: int
+    batch_age_s: int
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "wattledger.sqlite"
+
+    @property
+    def evidence_dir(self) -> Path:
+        return self.data_dir / "evidence"
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings; SettingsInvalid names everything that is wrong, all at once."""
+    source = _Source(environment)
+    settings = Settings(
+        data_dir=source.value("DATA_DIR", _path, "var/backend"),
+        rpc_url=source.value("RPC_URL", _url, "http://127.0.0.1:8545"),
+        deployment_file=source.value("DEPLOYMENT_FILE", _file, "var/deployment.json"),
+        keystore_file=source.value("OPERATOR_KEYSTORE_FILE", _file),
+        passphrase_file=source.value("OPERATOR_PASSPHRASE_FILE", _file),
+        api_token=source.value("API_TOKEN_FILE", _token),
+        host=source.value("HOST", str, "127.0.0.1"),
+        port=source.value("PORT", _within(1, 65_535), "8000"),
+        body_limit_bytes=source.value("BODY_LIMIT_BYTES", _within(1024, 1 << 30), str(4 * 1024 * 1024)),
+        confirmations=source.value("CONFIRMATIONS", _within(0, 1000), "0"),
+        poll_ms=source.value("POLL_MS", _within(10, 60_000), "200"),
+        auto_settle=source.value("AUTO_SETTLE", _flag, "true"),
+        batch_statements=source.value("BATCH_STATEMENTS", _within(1, 65_535), "32"),
+        batch_age_s=source.value("BATCH_AGE_S", _within(0, 86_400), "60"),
+    )
+    source.check()
+    return settings
+
+
+class _Source:
+    """Reads one variable after the other and collects what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._wrong: list[str] = []
+
+    def value(self, name: str, parse: Callable[[str], Value], default: str | None = None) -> Value:
+        text = self._environment.get(PREFIX + name, default)
+        try:
+            if text is None:
+                raise ValueError("is not set")
+            return parse(text)
+        except (ValueError, OSError) as error:
+            self._wrong.append(f"{PREFIX}{name} {error}")
+            # Never used: `check` raises before the settings leave this file.
+            return None  # type: ignore[return-value]
+
+    def check(self) -> None:
+        if self._wrong:
+            raise SettingsInvalid("; ".join(self._wrong))
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _file(text: str) -> Path:
+    path = _path(text)
+    if not path.is_file():
+        raise ValueError(f"names no file: {path}")
+    return path
+
+
+def _token(text: str) -> str:
+    token = _file(text).read_text().strip()
+    if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
+        raise ValueError(f"names a file without a token of at least {MIN_TOKEN_CHARACTERS} printable characters")
+    return token
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return text
+
+
+def _flag(text: str) -> bool:
+    flags = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
+    if text.lower() not in flags:
+        raise ValueError("must be true or false")
+    return flags[text.lower()]
+
+
+def _within(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"must be an integer from {low} to {high}")
+        return int(text)
+
+    return parse

@@ -1,0 +1,235 @@
+"""The service: `python -m backend.main`, set up by WATTLEDGER_* (see `backend.config`)."""
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import structlog
+import uvicorn
+from structlog.tracebacks import ExceptionDictTransformer
+
+from backend.adapters.chain.deployment import Deployment, load_deployment
+from backend.adapters.chain.indexer import ChainIndexer
+from backend.adapters.chain.outbox import Outbox
+from backend.adapters.chain.reader import ChainReader
+from backend.adapters.chain.writer import ChainWriter, open_keystore
+from backend.adapters.clock import SystemClock
+from backend.adapters.evidence.embedded import EmbeddedEvidence
+from backend.adapters.sql.database import SqlStore
+from backend.api.app import ApiOptions, create_app
+from backend.application.accounts import Accounts
+from backend.application.evidence import Evidence
+from backend.application.network import Network
+from backend.application.operations import Operations
+from backend.application.readings import Readings
+from backend.application.services import Services
+from backend.application.sessions import Sessions
+from backend.application.settlements import BatchPolicy, Settlements
+from backend.application.statements import Statements
+from backend.application.stations import Stations
+from backend.application.tariffs import Tariffs
+from backend.config import Settings, SettingsInvalid, load_settings
+from domain.errors import NothingToSettle, WattledgerError
+from domain.text import address_text, hex_text
+
+MAX_CONNECTIONS = 256
+KEEP_ALIVE_S = 15
+SHUTDOWN_S = 10
+SETTLE_EVERY_S = 0.5
+PAUSE_AFTER_FAILURE_S = 2.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The use cases with what keeps them going."""
+
+    settings: Settings
+    services: Services
+    store: SqlStore
+    outbox: Outbox
+    indexer: ChainIndexer
+
+    def follow(self) -> None:
+        """Delivers what the outbox holds and takes in what is new on the chain."""
+        self.outbox.deliver()
+        self.indexer.sync()
+
+    def settle_if_due(self) -> None:
+        """Builds and sends a batch if the policy asks for one."""
+        policy = BatchPolicy(self.settings.batch_statements, self.settings.batch_age_s)
+        if self.services.settlements.due(policy):
+            try:
+                settlement = self.services.settlements.submit()
+            except NothingToSettle:
+                return
+            log.info("settling", settlement=settlement)
+
+
+@contextmanager
+def open_platform(settings: Settings) -> Iterator[Platform]:
+    """Everything, over the data folder of the settings; one process at a time may hold it."""
+    with _locked(settings.data_dir):
+        deployment = load_deployment(settings.deployment_file)
+        reader = ChainReader(settings.rpc_url, deployment)
+        reader.check_chain()
+        writer = ChainWriter(reader, open_keystore(settings.keystore_file, settings.passphrase_file))
+        store = SqlStore(settings.database)
+        try:
+            store.upgrade()
+            store.claim(_identity(reader, deployment))
+            yield _platform(settings, deployment, reader, writer, store)
+        finally:
+            store.close()
+
+
+def run(settings: Settings) -> None:
+    """Serves until it is told to stop (SIGTERM or SIGINT). What was on its way is resumed first."""
+    with open_platform(settings) as platform:
+        platform.follow()
+        stopping = threading.Event()
+        threads = [_repeat("follow", platform.follow, settings.poll_ms / 1000, stopping)]
+        if settings.auto_settle:
+            threads.append(_repeat("settle", platform.settle_if_due, SETTLE_EVERY_S, stopping))
+        try:
+            uvicorn.Server(_server_config(platform)).run()
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join(timeout=SHUTDOWN_S)
+
+
+def main() -> None:
+    """Reads the environment and runs."""
+    _set_up_logging()
+    # uvicorn stops gracefully on these and then hands them on to whoever listened before it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        run(load_settings(os.environ))
+    except (SettingsInvalid, WattledgerError, BlockingIOError) as error:
+        sys.stderr.write(f"wattledger: {error}\n")
+        sys.exit(2)
+
+
+def _platform(
+    settings: Settings, deployment: Deployment, reader: ChainReader, writer: ChainWriter, store: SqlStore
+) -> Platform:
+    clock, evidence = SystemClock(), EmbeddedEvidence(settings.evidence_dir)
+    contracts = {name: contract.address for name, contract in deployment.contracts.items()}
+    indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
+    outbox = Outbox(store, writer, contracts, clock)
+    operations = Operations(store, outbox, indexer)
+    services = Services(
+        accounts=Accounts(store, reader, operations),
+        stations=Stations(store, operations),
+        tariffs=Tariffs(store, operations),
+        sessions=Sessions(store, deployment.account_domain),
+        readings=Readings(store, clock, deployment.station_domain, deployment.account_domain),
+        statements=Statements(store, evidence, clock, deployment.station_domain),
+        settlements=Settlements(store, evidence, outbox, clock),
+        evidence=Evidence(evidence),
+        network=Network(
+            chain_id=deployment.chain_id,
+            deploy_block=deployment.block,
+            contracts=contracts,
+            chain=reader,
+            store=store,
+        ),
+    )
+    return Platform(settings, services, store, outbox, indexer)
+
+
+def _identity(reader: ChainReader, deployment: Deployment) -> dict[str, str]:
+    """What a data folder is bound to: the chain by its first block, and the contracts by their addresses."""
+    contracts = {name: address_text(contract.address) for name, contract in deployment.contracts.items()}
+    return contracts | {"chain_id": str(deployment.chain_id), "genesis": hex_text(reader.block(0).block_hash)}
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """BlockingIOError if another process holds the data folder: two writers would use the same nonces."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "lock").open("w") as file:
+        _lock(file, data_dir)
+        yield
+
+
+def _lock(file: IO[str], data_dir: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlockingIOError(
+            f"another process uses {data_dir}; stop it, or give another WATTLEDGER_DATA_DIR"
+        ) from None
+
+
+def _repeat(name: str, act: Callable[[], None], every_s: float, stopping: threading.Event) -> threading.Thread:
+    """A thread that acts again and again. What fails is logged and tried again: the next time may be better."""
+
+    def loop() -> None:
+        pause_s = every_s
+        while not stopping.wait(pause_s):
+            pause_s = PAUSE_AFTER_FAILURE_S
+            try:
+                act()
+            except WattledgerError as error:
+                log.warning("not now", loop=name, error=type(error).__name__, detail=str(error))
+            except Exception:
+                log.exception("failed", loop=name)
+            else:
+                pause_s = every_s
+
+    thread = threading.Thread(target=loop, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _server_config(platform: Platform) -> uvicorn.Config:
+    settings = platform.settings
+    options = ApiOptions(token=settings.api_token, body_limit_bytes=settings.body_limit_bytes)
+    return uvicorn.Config(
+        create_app(platform.services, options),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        limit_concurrency=MAX_CONNECTIONS,
+    )
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _set_up_logging() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Without local variables: they may hold bodies and keys.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+
+
+if __name__ == "__main__":
+    main()
