@@ -1,0 +1,306 @@
+"""One real day of charging, from the meter's signature to the payment and through the audit.
+
+Starts a chain, deploys the contracts, registers a consortium, replays a recorded day through oracles that
+sign and a backend that receives over HTTP, settles what stations signed, and audits all of it.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from domain.errors import WattledgerError
+from domain.units import MICRO_PER_EURO, WH_PER_KWH
+from oracle.acn import ReplaySession, read_sessions
+from oracle.plan import plan_of
+from scripts.anvil import ROOT, AnvilFailed
+from scripts.compile import CompileFailed, compiled
+from scripts.deploy import DeployFailed
+from scripts.platform import Platform, PlatformFailed, platform, read_json, stop
+from scripts.report import DayFigures, write_report
+from scripts.tamper import tamper
+from scripts.tariffs import day_tariffs
+
+EXCERPT = ROOT / "data" / "acn_jpl_2019-07-08_2019-07-21.csv"
+DEFAULT_DATE = date(2019, 7, 10)
+SITE_ZONE = ZoneInfo("America/Los_Angeles")
+RATED_POWER_W = 22_000
+DRIVER_DEPOSIT_MICRO = 100 * MICRO_PER_EURO
+OPERATOR_DEPOSIT_MICRO = 5_000 * MICRO_PER_EURO
+STATEMENT_PERIOD_S = 43_200
+ORACLE_LIMIT_S = 300
+SETTLE_LIMIT_S = 120
+AUDIT_LIMIT_S = 300
+MODELLED = (
+    "Sessions, arrivals, departures and delivered energy are real (ACN-Data, JPL, CC BY 4.0). Charging power, battery "
+    "packs, BMS values and the energy sold back are modelled; prices are the demo's own."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What the user asked for."""
+
+    day: date
+    sessions: Path
+    tamper: bool
+    folder: Path
+
+
+def main() -> None:
+    """Runs the demo; exit status 1 if the audit finds something or a step fails."""
+    arguments = _arguments()
+    console = Console()
+    try:
+        status = run(arguments, console)
+    except (AnvilFailed, CompileFailed, DeployFailed, PlatformFailed, WattledgerError, OSError) as error:
+        console.print(f"demo: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        status = 1
+    except KeyboardInterrupt:
+        console.print("demo: stopped")
+        status = 130
+    sys.exit(status)
+
+
+def run(arguments: Arguments, console: Console) -> int:
+    """The whole day; the audit's exit status."""
+    began = time.monotonic()
+    sessions = read_sessions(arguments.sessions, arguments.day)
+    console.print(f"[bold]{arguments.day}[/] · {len(sessions)} sessions of {arguments.sessions.name}", highlight=False)
+    console.print(MODELLED, style="dim", highlight=False)
+    compiled()
+    if arguments.folder.exists():
+        shutil.rmtree(arguments.folder)
+    with platform(arguments.folder, lambda line: console.print(f"• {line}", highlight=False)) as at:
+        console.print(f"• chain {at.rpc} · API {at.url} · OpenAPI {at.url}/docs", highlight=False)
+        _register(at, sessions)
+        _replay(at, arguments, sessions, console)
+        settlements = _settle(at, console)
+        status, audit = _audit(at, console)
+        figures = DayFigures(
+            day=arguments.day,
+            zone=SITE_ZONE,
+            sessions=len(sessions),
+            statements=[at.get(f"/v1/statements/{s['id']}") for s in at.items("/v1/statements", limit=200)],
+            settlements=settlements,
+            accounts=list(at.items("/v1/accounts", limit=200)),
+            operator=_operator(at),
+            audit=audit,
+            modelled=MODELLED,
+        )
+        report = write_report(figures, arguments.folder / "report.html")
+        _print_day(console, figures, time.monotonic() - began)
+        console.print(f"report: {report}", highlight=False, soft_wrap=True)
+        if arguments.tamper:
+            status = _tamper(at, console)
+    return status
+
+
+def _register(at: Platform, sessions: list[ReplaySession]) -> None:
+    """Stations, drivers, deposits and the day's tariffs, through the operator's REST."""
+    names = sorted({session.station_name for session in sessions})
+    at.say(f"registering {len(names)} stations and {len(sessions)} drivers, each with a key of its own")
+    signers = at.make_keys("stations", names)
+    drivers = at.make_keys("vehicles", [f"vehicle-{i:04}" for i in range(len(sessions))])
+    stations = at.post(
+        "/v1/stations", {"signers": list(signers.values()), "rated_power_w": RATED_POWER_W, "bidirectional": True}
+    )["stations"]
+    members = [{"owner": address, "driver_key": address} for address in drivers.values()]
+    accounts = at.post("/v1/accounts", {"members": members})["accounts"]
+    deposits = [{"account": account, "amount_micro": DRIVER_DEPOSIT_MICRO} for account in accounts]
+    deposits.append({"account": _operator(at), "amount_micro": OPERATOR_DEPOSIT_MICRO})
+    at.say(f"depositing {sum(d['amount_micro'] for d in deposits) // MICRO_PER_EURO:,} euro")
+    at.post("/v1/deposits", {"deposits": deposits})
+    first = min(session.local_midnight_s for session in sessions)
+    last = max(session.departure_s for session in sessions)
+    at.post("/v1/tariffs", {"tariffs": day_tariffs(first, last, SITE_ZONE)})
+    site = {
+        "stations": dict(zip(names, stations, strict=True)),
+        "sessions": {s.session_id: account for s, account in zip(sessions, accounts, strict=True)},
+        "rated_power_w": RATED_POWER_W,
+    }
+    (at.folder / "site.json").write_text(json.dumps(site, indent=1))
+
+
+def _operator(at: Platform) -> int:
+    owner = at.addresses["operator"]
+    return next(int(a["account"]) for a in at.items("/v1/accounts", limit=200) if a["owner"] == owner)
+
+
+def _replay(at: Platform, arguments: Arguments, sessions: list[ReplaySession], console: Console) -> None:
+    """Both oracles, each a process with its own keys, until they have sent the whole day."""
+    at.say("replaying the day: oracles sign, the backend verifies and stores")
+    with ExitStack() as stack:
+        oracles = {
+            holder: stack.enter_context(at.process(f"oracle-{holder}", _oracle_command(at, arguments, holder), {}))
+            for holder in ("vehicles", "stations")
+        }
+        expected = sum(plan_of(session).charged_wh for session in sessions)
+        with _progress(console) as progress:
+            task = progress.add_task("", total=None)
+            _watch(oracles, at.folder, lambda text: progress.update(task, description=text))
+    charged = sum(s["import_wh"] for s in at.items("/v1/stations", limit=200))
+    at.say(f"the meters' registers moved {_kwh(expected)}; settled so far {_kwh(charged)}")
+
+
+def _oracle_command(at: Platform, arguments: Arguments, holder: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "oracle.cli", holder),
+        *("--backend", at.url),
+        *("--keystore", str(at.keys(holder))),
+        *("--passphrase-file", str(at.passphrase_file)),
+        *("--spool", str(at.folder / f"spool-{holder}.sqlite")),
+        *("--sessions", str(arguments.sessions.resolve())),
+        *("--date", arguments.day.isoformat()),
+        *("--stations", str(at.folder / "site.json")),
+        *("--progress", str(at.folder / f"progress-{holder}.json")),
+        *(("--statement-period-s", str(STATEMENT_PERIOD_S)) if holder == "stations" else ()),
+    ]
+
+
+def _watch(oracles: dict[str, subprocess.Popen[bytes]], folder: Path, show: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + ORACLE_LIMIT_S
+    while any(process.poll() is None for process in oracles.values()):
+        if time.monotonic() > deadline:
+            raise PlatformFailed(f"the oracles did not finish within {ORACLE_LIMIT_S} s; their logs are in {folder}")
+        for holder, process in oracles.items():
+            if process.poll() not in (None, 0):
+                raise PlatformFailed(_last_line(folder / f"oracle-{holder}.log"))
+        show(" · ".join(_counts(folder, holder) for holder in oracles))
+        time.sleep(0.2)
+    for holder, process in oracles.items():
+        if process.returncode != 0:
+            raise PlatformFailed(_last_line(folder / f"oracle-{holder}.log"))
+
+
+def _counts(folder: Path, holder: str) -> str:
+    progress = read_json(folder / f"progress-{holder}.json")
+    shown = {key: value for key, value in progress.items() if type(value) is int}
+    return f"{holder}: " + ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in shown.items())
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text().strip().splitlines()
+    return f"{lines[-1] if lines else 'an oracle ended'} (log: {log})"
+
+
+def _settle(at: Platform, console: Console) -> list[dict[str, Any]]:
+    """Settles whatever still waits; all settlements, confirmed."""
+    at.say("settling on chain")
+    deadline = time.monotonic() + SETTLE_LIMIT_S
+    with _progress(console) as progress:
+        task = progress.add_task("", total=None)
+        while time.monotonic() < deadline:
+            waiting = _try_settle(at)
+            settlements = list(at.items("/v1/settlements", limit=200))
+            done = [s for s in settlements if s["state"] == "settled"]
+            failed = [s for s in settlements if s["state"] == "failed"]
+            if failed:
+                raise PlatformFailed(f"settlement {failed[0]['settlement']} failed; see {at.folder / 'backend.log'}")
+            progress.update(task, description=f"{len(done)} of {len(settlements)} batches confirmed")
+            if not waiting and len(done) == len(settlements):
+                return done
+            time.sleep(0.1)
+    raise PlatformFailed(f"not everything was settled within {SETTLE_LIMIT_S} s; see {at.folder / 'backend.log'}")
+
+
+def _try_settle(at: Platform) -> bool:
+    """Asks for a batch of what waits; False if nothing does."""
+    try:
+        at.post("/v1/settlements", {})
+    except PlatformFailed:
+        refused = [s for s in at.items("/v1/statements", limit=200) if s["state"] == "refused"]
+        if refused:
+            raise PlatformFailed(f"statement {refused[0]['id']} was refused by the chain") from None
+        return any(s["state"] == "accepted" for s in at.items("/v1/statements", limit=200))
+    return True
+
+
+def _audit(at: Platform, console: Console) -> tuple[int, dict[str, Any]]:
+    """The audit as anybody runs it, in a process of its own; its exit status and result."""
+    at.say("auditing from chain and blobs")
+    report = at.folder / "audit.json"
+    command = [
+        *(sys.executable, "-m", "backend.cli", "audit", "--rpc", at.rpc, "--evidence", str(at.evidence)),
+        *("--deployment", str(at.deployment), "--claims", at.url, "--report", str(report)),
+    ]
+    shown = " ".join(["wattledger", *command[3:]])
+    console.print(f"  $ {shown}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    with at.process("audit", command, {"COLUMNS": "140"}) as process:
+        try:
+            status = process.wait(timeout=AUDIT_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            stop(process)
+            raise PlatformFailed(f"the audit did not finish within {AUDIT_LIMIT_S} s") from None
+    result = read_json(report)
+    if status not in (0, 1) or not result:
+        raise PlatformFailed(_last_line(at.folder / "audit.log"))
+    return status, result
+
+
+def _tamper(at: Platform, console: Console) -> int:
+    """Alters records behind the platform's back and audits once more; the audit's exit status."""
+    console.print("\n[bold]Now somebody tampers with the records:[/]")
+    for line in tamper(at):
+        console.print(f"  ✂ {line}", markup=False, highlight=False, soft_wrap=True)
+    (at.folder / "audit.json").unlink()
+    status, result = _audit(at, console)
+    for finding in result["findings"]:
+        console.print(f"✗ {finding['code']}", style="bold red", highlight=False)
+        for key in ("where", "expected", "found"):
+            console.print(f"    {key:9}{finding[key]}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"audit: {len(result['findings'])} findings, exit status {status}", style="bold", highlight=False)
+    return status
+
+
+def _print_day(console: Console, figures: DayFigures, seconds: float) -> None:
+    tally = figures.audit["tally"]
+    table = Table(title=f"One day, {figures.day}", show_header=False, title_justify="left")
+    for name, value in (
+        ("sessions", f"{figures.sessions:,}"),
+        ("energy charged", _kwh(tally["imported_wh"])),
+        ("energy sold back", _kwh(tally["exported_wh"])),
+        ("euro moved", f"{tally['paid_micro'] / MICRO_PER_EURO:,.2f}"),
+        ("gas per session", f"{figures.gas_used / figures.sessions:,.0f}"),
+        ("readings verified", f"{tally['meter_readings'] + tally['bms_readings']:,}"),
+        ("audit findings", f"{len(figures.audit['findings']):,}"),
+        ("time", f"{seconds:.1f} s"),
+    ):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _kwh(energy_wh: int) -> str:
+    return f"{energy_wh / WH_PER_KWH:,.3f} kWh"
+
+
+def _progress(console: Console) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _arguments() -> Arguments:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--date", type=date.fromisoformat, default=DEFAULT_DATE, help="local day, YYYY-MM-DD")
+    parser.add_argument("--sessions", type=Path, default=EXCERPT, help="sessions in ACN-Data's CSV format")
+    parser.add_argument("--tamper", action="store_true", help="tamper with the records afterwards and audit again")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "demo", help="where data and report go")
+    given = parser.parse_args()
+    return Arguments(given.date, given.sessions, given.tamper, given.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Runs the whole platform on this machine: a chain, the contracts, the backend, and oracles beside it.
+
+Every service is a process of its own and they talk as in production, over JSON-RPC and HTTP. Keys are
+made anew in encrypted keystores below the data folder. All of it ends with the context manager.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from domain.text import address_text
+from oracle import keystore
+from scripts.anvil import ROOT, anvil, free_port
+from scripts.deploy import Deployer, Plan, connect, open_key
+
+START_LIMIT_S = 30
+STOP_LIMIT_S = 15
+REQUEST_TIMEOUT_S = 60
+MEMBERS = ("governor", "house", "dust", "operator", "auditor")
+LOCAL_KEY_ROUNDS = 1_000
+"""PBKDF2 rounds of the keys made here: they guard play money on a chain that ends with the process."""
+
+
+class PlatformFailed(Exception):
+    """A service did not come up or went down; the text says which and where its log is."""
+
+
+@dataclass(slots=True)
+class Platform:
+    """Where everything is. `say` is told each step."""
+
+    folder: Path
+    say: Callable[[str], None]
+    rpc: str = ""
+    url: str = ""
+    token: str = ""
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def deployment(self) -> Path:
+        return self.folder / "deployment.json"
+
+    @property
+    def evidence(self) -> Path:
+        return self.folder / "backend" / "evidence"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "backend" / "wattledger.sqlite"
+
+    @property
+    def passphrase_file(self) -> Path:
+        return self.folder / "keys" / "passphrase"
+
+    def keys(self, name: str) -> Path:
+        """Folder of the encrypted keys of one holder."""
+        return self.folder / "keys" / name
+
+    def make_keys(self, holder: str, names: Sequence[str]) -> dict[str, str]:
+        """New encrypted keys; their addresses by name, in the order of the names."""
+        passphrase = keystore.read_passphrase(self.passphrase_file)
+        made = keystore.create(self.keys(holder), names, passphrase, kdf="pbkdf2", iterations=LOCAL_KEY_ROUNDS)
+        return {name: address_text(made[name]) for name in names}
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """An operator's request; PlatformFailed with the problem's detail if it is refused."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return self._answer(httpx.post(f"{self.url}{path}", json=body, headers=headers, timeout=REQUEST_TIMEOUT_S))
+
+    def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
+        return self._answer(httpx.get(f"{self.url}{path}", params=parameters, timeout=REQUEST_TIMEOUT_S))
+
+    def items(self, path: str, **parameters: str | int) -> Iterator[dict[str, Any]]:
+        """All items of a list, page by page."""
+        while True:
+            page = self.get(path, **parameters)
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            parameters["after"] = page["next"]
+
+    def _answer(self, response: httpx.Response) -> dict[str, Any]:
+        value: dict[str, Any] = response.json()
+        if response.is_error:
+            raise PlatformFailed(f"{response.request.method} {response.request.url}: {value.get('detail', value)}")
+        return value
+
+    def deploy(self) -> None:
+        """Contracts and the operator's and auditor's accounts."""
+        governor = open_key(self.keys("governor") / "governor.json", self.passphrase_file)
+        plan = Plan(
+            house=self.addresses["house"],
+            dust=self.addresses["dust"],
+            operator=self.addresses["operator"],
+            auditor=self.addresses["auditor"],
+        )
+        Deployer(connect(self.rpc), governor, self.deployment, lambda _: None).run(plan)
+
+    def environment(self) -> dict[str, str]:
+        """Settings of the backend."""
+        return {
+            "WATTLEDGER_DATA_DIR": str(self.folder / "backend"),
+            "WATTLEDGER_RPC_URL": self.rpc,
+            "WATTLEDGER_DEPLOYMENT_FILE": str(self.deployment),
+            "WATTLEDGER_OPERATOR_KEYSTORE_FILE": str(self.keys("operator") / "operator.json"),
+            "WATTLEDGER_OPERATOR_PASSPHRASE_FILE": str(self.passphrase_file),
+            "WATTLEDGER_API_TOKEN_FILE": str(self.folder / "keys" / "api-token"),
+            "WATTLEDGER_PORT": self.url.rsplit(":", 1)[1],
+        }
+
+    @contextmanager
+    def process(
+        self, name: str, command: Sequence[str], environment: dict[str, str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A service of ours, with its log in the data folder; ended with the block."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            running = subprocess.Popen(
+                command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            yield running
+        finally:
+            stop(running)
+
+    def wait_for_backend(self, backend: subprocess.Popen[bytes]) -> None:
+        """Until the backend answers; PlatformFailed if it does not."""
+        deadline = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline:
+            if backend.poll() is not None:
+                break
+            try:
+                httpx.get(f"{self.url}/v1/health", timeout=2).raise_for_status()
+            except httpx.HTTPError:
+                time.sleep(0.1)
+            else:
+                return
+        raise PlatformFailed(f"the backend did not come up; its log is {self.folder / 'backend.log'}")
+
+
+@contextmanager
+def platform(folder: Path, say: Callable[[str], None], *, port: int | None = None) -> Iterator[Platform]:
+    """Chain, contracts and backend, up and running, with fresh keys in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    at = Platform(folder, say)
+    with ExitStack() as stack:
+        _write_secrets(at)
+        for member in MEMBERS:
+            at.addresses |= at.make_keys(member, [member])
+        say("starting the chain (anvil)")
+        at.rpc = stack.enter_context(anvil())
+        say("deploying the contracts")
+        at.deploy()
+        say("starting the backend")
+        at.url = f"http://127.0.0.1:{port or free_port()}"
+        backend = stack.enter_context(at.process("backend", [sys.executable, "-m", "backend.main"], at.environment()))
+        at.wait_for_backend(backend)
+        yield at
+
+
+def stop(running: subprocess.Popen[bytes]) -> None:
+    """Asks a process to end, and ends it if it does not."""
+    if running.poll() is not None:
+        return
+    running.terminate()
+    try:
+        running.wait(timeout=STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait(timeout=STOP_LIMIT_S)
+
+
+def _write_secrets(at: Platform) -> None:
+    folder = at.folder / "keys"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    at.token = secrets.token_urlsafe(32)
+    for name, text in (("passphrase", secrets.token_urlsafe(32)), ("api-token", at.token)):
+        with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object in a file, or an empty one if it is not there yet."""
+    try:
+        value: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value

@@ -1,0 +1,74 @@
+"""Three tamperings behind the platform's back, for the demo: a blob, a signed reading, an amount."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from domain.evidence import STATEMENT_FORMAT, canonical
+from scripts.platform import Platform, PlatformFailed
+
+STOLEN_MICRO = 1_000_000
+BUSY_S = 10
+
+
+def tamper(at: Platform) -> list[str]:
+    """Does all three and says what was done, a line each."""
+    blobs = _statement_blobs(at.evidence)
+    altered, host = blobs[0], blobs[len(blobs) // 3]
+    donor = next((b for b in blobs if b[1]["statement"]["station"] != host[1]["statement"]["station"]), None)
+    if donor is None or host[0] == altered[0]:
+        raise PlatformFailed("this day is too small to tamper with: it needs statements of two stations at least")
+    return [_alter_blob(*altered), _swap_reading(*host, donor[1]), _change_amount(at.database)]
+
+
+def _statement_blobs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Files with a statement's evidence and more than a few readings, in a fixed order."""
+    found = []
+    for path in folder.glob("*/*"):
+        data = path.read_bytes()
+        if STATEMENT_FORMAT.encode() in data:
+            value = json.loads(data)
+            if len(value["readings"]) > 3:  # noqa: PLR2004
+                found.append((path, value))
+    return sorted(found, key=lambda f: (f[1]["statement"]["station"], f[1]["statement"]["sequence"]))
+
+
+def _alter_blob(path: Path, value: dict[str, Any]) -> str:
+    reading = value["readings"][2]
+    reading["power_w"] += 1_000
+    _write(path, value)
+    return f"blob {path.name}: power of reading {reading['sequence']} of station {reading['station']} raised by 1 kW"
+
+
+def _swap_reading(path: Path, value: dict[str, Any], donor: dict[str, Any]) -> str:
+    place = value["readings"][1]
+    stranger = donor["readings"][1]
+    value["readings"][1] = stranger
+    _write(path, value)
+    return (
+        f"blob {path.name}: reading {place['sequence']} of station {place['station']} replaced by the genuinely signed "
+        f"reading {stranger['sequence']} of station {stranger['station']}"
+    )
+
+
+def _change_amount(database: Path) -> str:
+    with sqlite3.connect(database, timeout=BUSY_S) as connection:
+        station, sequence, row, owed = connection.execute(
+            "SELECT station, sequence, row, owed_micro FROM statement_rows WHERE owed_micro > 0 "
+            "ORDER BY owed_micro DESC, station, sequence, row LIMIT 1"
+        ).fetchone()
+        connection.execute(
+            "UPDATE statement_rows SET owed_micro = ? WHERE station = ? AND sequence = ? AND row = ?",
+            (owed + STOLEN_MICRO, station, sequence, row),
+        )
+    connection.close()
+    return (
+        f"the backend's database: row {row} of statement {sequence} of station {station} now says "
+        f"{owed + STOLEN_MICRO} micro-euro instead of {owed}"
+    )
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.chmod(0o600)
+    path.write_bytes(canonical(value))

@@ -1,0 +1,108 @@
+"""The main job as a user runs it: a day in, a table, a report and an audit out; then three tamperings, all named."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scripts.anvil import ROOT
+
+DAY = "2019-07-20"
+"""A Saturday with few sessions, so that the test is quick."""
+LIMIT_S = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    status: int
+    text: str
+    folder: Path
+
+
+def demo(folder: Path, *options: str) -> Outcome:
+    command = [sys.executable, "-m", "scripts.demo", "--folder", str(folder), *options]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    return Outcome(done.returncode, done.stdout + done.stderr, folder)
+
+
+@pytest.fixture(scope="module")
+def tampered(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """One small day, audited, tampered with, audited again."""
+    return demo(tmp_path_factory.mktemp("demo") / "day", "--date", DAY, "--tamper")
+
+
+def test_day_ends_with_a_table_and_no_findings(tampered: Outcome) -> None:
+    table = tampered.text.split("Now somebody tampers")[0]
+    assert "audit findings    │ 0" in table
+    for line in (
+        "sessions",
+        "energy charged",
+        "energy sold back",
+        "euro moved",
+        "gas per session",
+        "readings verified",
+    ):
+        assert line in table
+    assert "modelled" in table
+
+
+def test_report_is_one_page_with_plots(tampered: Outcome) -> None:
+    page = (tampered.folder / "report.html").read_text()
+    assert page.count("<svg") == 3
+    assert "No findings" in page
+    assert "CC BY 4.0" in page
+    assert "src=" not in page
+
+
+def test_each_of_three_tamperings_is_named_and_the_status_is_1(tampered: Outcome) -> None:
+    assert tampered.status == 1
+    findings = json.loads((tampered.folder / "audit.json").read_text())["findings"]
+    done = [line for line in tampered.text.splitlines() if "✂" in line]
+    assert len(done) == 3
+    altered, host = (line.split("blob ")[1].split(":")[0] for line in done[:2])
+    expected = {
+        ("evidence-altered", altered),
+        ("reading-signature", altered),
+        ("evidence-altered", host),
+        ("reading-swapped", host),
+    }
+    assert {(f["code"], f["where"].split("blob ")[-1].split(":")[0]) for f in findings} >= expected
+    claims = [f for f in findings if f["code"] == "claim-amount"]
+    assert len(claims) == 1
+    assert claims[0]["expected"] != claims[0]["found"]
+    assert {f["code"] for f in findings} == {
+        "evidence-altered",
+        "reading-signature",
+        "reading-swapped",
+        "telemetry-root",
+        "claim-amount",
+    }
+
+
+def test_no_key_and_no_token_is_in_a_log(tampered: Outcome) -> None:
+    secrets = [(tampered.folder / "keys" / name).read_text().strip() for name in ("passphrase", "api-token")]
+    for log in tampered.folder.glob("*.log"):
+        text = log.read_text()
+        assert not any(secret in text for secret in secrets)
+
+
+def test_day_without_sessions_is_refused_with_the_days_that_there_are(tmp_path: Path) -> None:
+    outcome = demo(tmp_path / "day", "--date", "2001-01-01")
+    assert outcome.status == 1
+    assert "2019-07-08" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_file_that_is_not_there_or_no_sessions_file_is_refused(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.csv"
+    nonsense.write_text("a,b\n1,2\n")
+    for path in (tmp_path / "nowhere.csv", nonsense):
+        outcome = demo(tmp_path / "day", "--sessions", str(path))
+        assert outcome.status == 1
+        assert path.name in outcome.text
+        assert "Traceback" not in outcome.text
