@@ -1,0 +1,51 @@
+"""Every command in the README and the documents is run: here, by another test, or by .ci/run itself."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.anvil import ROOT
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMAND = re.compile(r"(?:make|\.venv/bin/\S+|node_modules/\.bin/\S+|scripts/\S+|python3?) ")
+RUN_ELSEWHERE = {
+    "make setup": ".ci/run",
+    "make check": ".ci/run",
+    "make test": ".ci/run",
+    "make test-services": ".ci/run",
+    "make demo": "tests/e2e/test_demo.py",
+    "make serve": "tests/e2e/test_serve.py",
+    "make bench": "tests/integration/test_bench.py",
+    ".venv/bin/python -m bench.gas": "tests/integration/test_bench.py",
+    ".venv/bin/wattledger audit": "tests/e2e/test_serve.py",
+    ".venv/bin/python -m tests.vectors.make_vectors": "tests/unit/domain/test_vectors.py",
+}
+
+
+def _commands() -> list[tuple[str, str]]:
+    found = []
+    for document in DOCUMENTS:
+        for block in re.findall(r"```(?:sh|bash|console)?\n(.*?)```", document.read_text(), re.DOTALL):
+            lines = block.replace("\\\n", " ").splitlines()
+            found += [(document.name, line.strip()) for line in lines if COMMAND.match(line.strip())]
+    return found
+
+
+def test_readme_opens_with_a_picture_and_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert text.index("```mermaid") < text.index("```sh\nmake demo\nmake test\n```") < 3_000
+
+
+@pytest.mark.parametrize(("document", "command"), _commands())
+def test_command_in_a_document_is_run_by_something(document: str, command: str) -> None:
+    if command.endswith("--help"):
+        words = shlex.split(command)
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0
+        return
+    place = next((place for start, place in RUN_ELSEWHERE.items() if command.startswith(start)), None)
+    assert place is not None, f"{document}: nothing runs {command!r}"
+    assert Path(ROOT / place).exists()
