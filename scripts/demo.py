@@ -292,9 +292,16 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True)
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as YYYY-MM-DD, such as 2019-07-10") from None
+
+
 def _arguments() -> Arguments:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--date", type=date.fromisoformat, default=DEFAULT_DATE, help="local day, YYYY-MM-DD")
+    parser.add_argument("--date", type=_day, default=DEFAULT_DATE, help="local day, YYYY-MM-DD")
     parser.add_argument("--sessions", type=Path, default=EXCERPT, help="sessions in ACN-Data's CSV format")
     parser.add_argument("--tamper", action="store_true", help="tamper with the records afterwards and audit again")
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "demo", help="where data and report go")

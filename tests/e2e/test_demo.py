@@ -98,6 +98,12 @@ def test_day_without_sessions_is_refused_with_the_days_that_there_are(tmp_path: 
     assert "Traceback" not in outcome.text
 
 
+def test_text_that_is_no_day_is_refused_with_an_example(tmp_path: Path) -> None:
+    outcome = demo(tmp_path / "day", "--date", "2019-13-40")
+    assert outcome.status == 2
+    assert "write it as YYYY-MM-DD, such as 2019-07-10" in outcome.text
+
+
 def test_file_that_is_not_there_or_no_sessions_file_is_refused(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.csv"
     nonsense.write_text("a,b\n1,2\n")
