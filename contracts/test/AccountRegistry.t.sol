@@ -107,7 +107,7 @@ contract AccountRegistryTest is Base {
     function test_anOwnerWithoutItsPlaceInTheVehicleKeysIsRefused() public {
         (address[] memory owners,) = _pairs(1, 2);
         (, address[] memory keys) = _pairs(1, 1);
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(IAccountRegistry.LengthMismatch.selector, owners.length, keys.length));
         vm.prank(OPERATOR);
         accounts.openAccounts(owners, keys);
     }
@@ -115,9 +115,19 @@ contract AccountRegistryTest is Base {
     function test_aVehicleKeyWithoutItsOwnerIsRefused() public {
         (address[] memory owners,) = _pairs(1, 1);
         (, address[] memory keys) = _pairs(1, 2);
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(IAccountRegistry.LengthMismatch.selector, 1, 2));
         vm.prank(OPERATOR);
         accounts.openAccounts(owners, keys);
+    }
+
+    function test_aRegistryWithoutAnOwnerOfItsNamedAccountsIsNotMade() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccountRegistry.ZeroAddress.selector));
+        _deploy("AccountRegistry", abi.encode(address(0), DUST_OWNER, GOVERNOR));
+    }
+
+    function test_aRegistryWhoseNamedAccountsShareAnOwnerIsNotMade() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccountRegistry.AlreadyMember.selector, HOUSE_OWNER, 1));
+        _deploy("AccountRegistry", abi.encode(HOUSE_OWNER, HOUSE_OWNER, GOVERNOR));
     }
 
     function testFuzz_openAccountGivesTheNextNumber(uint256 seed, bool withKey) public {

@@ -51,6 +51,7 @@ interface ISettlementToken is IERC20 {
 
     error NotAMember(address holder);
     error EscrowAlreadySet(address escrow);
+    error NotAContract(address account);
 
     function setEscrow(address escrow_) external;
     function mint(address to, uint256 amountMicro) external;

@@ -29,6 +29,14 @@ contract SettlementTokenTest is Base {
         token.setEscrow(STRANGER);
     }
 
+    function test_anEscrowWithoutCodeIsRefused() public {
+        ISettlementToken young = _youngToken();
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.NotAContract.selector, STRANGER));
+        vm.prank(GOVERNOR);
+        young.setEscrow(STRANGER);
+        vm.assertEq(young.escrow(), address(0));
+    }
+
     function testFuzz_nobodyButAGovernorNamesTheEscrow(address caller) public {
         vm.assume(caller != GOVERNOR);
         ISettlementToken young = _youngToken();
