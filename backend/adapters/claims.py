@@ -10,6 +10,7 @@ from domain.errors import Malformed
 
 TIMEOUT_S = 30
 PAGE = 200
+MAX_PAGES = 100_000
 
 
 def fetch_claims(address: str) -> Claims:
@@ -49,7 +50,7 @@ def _amounts(client: httpx.Client) -> Iterator[AmountClaim]:
 
 def _items(client: httpx.Client, path: str) -> Iterator[dict[str, Any]]:
     after: str | int | None = None
-    while True:
+    for _ in range(MAX_PAGES):
         page = _get(client, path, {"limit": PAGE} | ({"after": after} if after is not None else {}))
         yield from page["items"]
         if page["next"] is None:
@@ -57,6 +58,7 @@ def _items(client: httpx.Client, path: str) -> Iterator[dict[str, Any]]:
         if page["next"] == after:
             raise ValueError(f"{path} returns the same page again")
         after = page["next"]
+    raise ValueError(f"{path} has more than {MAX_PAGES} pages")
 
 
 def _get(client: httpx.Client, path: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from domain.cid import cid_of, raw_cid
 from domain.errors import BadSignature, EvidenceMissing, Malformed, TariffNotValid, UnknownTariff
 from domain.evidence import Manifest, parse_manifest, parse_statement_blob, parse_vehicle_blob
 from domain.reading import NO_SESSION, MeterReading
-from domain.settlement import BatchOutcome, energy_moved, net, payments_of
+from domain.settlement import BatchOutcome, energy_moved, net
 from domain.signing import SigningDomain, typehash
 from domain.statement import IntervalStatement, SignedStatement
 from domain.units import EnergyWh, MoneyMicro, PowerW, UnixSeconds
@@ -402,6 +402,3 @@ def _bytes_argument(data: bytes) -> bytes:
     if int.from_bytes(data[:_WORD], "big") != _WORD or len(data) < 2 * _WORD + length:
         raise Malformed("the call's argument is not encoded as the ABI prescribes")
     return data[2 * _WORD : 2 * _WORD + length]
-
-
-__all__ = ["Auditor", "BlobSource", "TransactionSource", "payments_of"]

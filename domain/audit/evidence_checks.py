@@ -1,17 +1,14 @@
 """Checks of evidence blobs: each reading's and authorisation's signature and place, and what follows from them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domain.audit.findings import Finding, FindingCode, Tally
+from domain.audit.findings import FindingCode, Tally
 from domain.errors import (
     BadSignature,
     NotAuthorised,
     ReadingRefused,
     SequenceGap,
-    StatementRefused,
-    TelemetryRootDiffers,
-    UnknownSession,
     WattledgerError,
     WrongSigner,
 )
@@ -72,7 +69,10 @@ def check_statement_evidence(
     if root != statement.telemetry_root:
         report(FindingCode.TELEMETRY_ROOT, where, hex_text(statement.telemetry_root), hex_text(root))
         sound = False
-    if not sound or not evidence.readings:
+    if not evidence.readings:
+        report(FindingCode.ROWS_MISMATCH, where, "readings that the rows follow from", "no reading at all")
+        sound = False
+    if not sound:
         return StatementResult({}, None)
     basis = Basis(
         station=context.station,
@@ -92,9 +92,7 @@ def check_statement_evidence(
             f"{error.limit} {error.allowed}",
             str(error.asked),
         )
-    except TelemetryRootDiffers as error:
-        report(FindingCode.TELEMETRY_ROOT, where, hex_text(error.found), hex_text(error.expected))
-    except (StatementRefused, UnknownSession, ReadingRefused) as error:
+    except WattledgerError as error:
         report(FindingCode.ROWS_MISMATCH, where, "rows that follow from the readings", str(error))
     return StatementResult({}, last)
 
@@ -131,7 +129,8 @@ def _check_readings(
             before, known, sound = reading, True, False
             continue
         if before is not None and not known:
-            before = _with_sequence(before, reading.sequence - 1)
+            # Where the series stood is not certain; its first reading tells, and 0 counts none before it.
+            before = replace(before, sequence=max(0, reading.sequence - 1))
         try:
             if before is not None or known:
                 check_follows(reading, before, context.station)
@@ -184,18 +183,6 @@ def _report_place(
     )
 
 
-def _with_sequence(reading: MeterReading, sequence: int) -> MeterReading:
-    return MeterReading(
-        station=reading.station,
-        sequence=sequence,
-        time_s=reading.time_s,
-        import_wh=reading.import_wh,
-        export_wh=reading.export_wh,
-        power_w=reading.power_w,
-        session=reading.session,
-    )
-
-
 def check_vehicle_evidence(
     evidence: VehicleEvidence,
     *,
@@ -239,7 +226,3 @@ def _is_signed_by(
         return True
     report(code, place, f"the signature of {expected}", f"a signature that recovers to {address_text(recovered)}")
     return False
-
-
-def finding(code: FindingCode, where: str, expected: str, found: str) -> Finding:
-    return Finding(code=code, where=where, expected=expected, found=found)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.chain import ChainEvent
+from domain.errors import Malformed
 from domain.reading import BmsReading, Station
 from domain.session import Usage
 from domain.settlement import Entry, Payment
@@ -72,10 +73,20 @@ class Books:
             book.free_micro += entry.credit_micro - entry.debit_micro
 
     def note(self, event: ChainEvent) -> None:
-        """Takes an event of the registries, the tariff book or the escrow into the books."""
+        """Takes an event of the registries, the tariff book or the escrow into the books.
+
+        Malformed if it is about an account or station of which no event came before.
+        """
         handler = getattr(self, f"_{_snake(event.name)}", None)
-        if handler is not None:
+        if handler is None:
+            return
+        try:
             handler(event.args)
+        except KeyError as error:
+            raise Malformed(
+                f"block {event.block}: {event.name} is about number {error}, which no earlier event knows; "
+                "the deployments file must name the first block, and the node must serve all events since"
+            ) from error
 
     def _account_opened(self, args: Mapping[str, Any]) -> None:
         key = args["driverKey"]

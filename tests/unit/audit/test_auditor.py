@@ -9,6 +9,8 @@ from domain.audit import Finding, FindingCode
 from domain.audit.claims import AmountClaim, Claims, compare_claims
 from domain.batch import SettlementBatch, decode_batch, encode_batch
 from domain.chain import Call, ChainEvent
+from domain.errors import Malformed
+from domain.merkle import EMPTY_ROOT
 from domain.reading import SignedMeterReading
 from domain.signing import word
 from tests.unit.audit.record import (
@@ -107,6 +109,43 @@ def test_dropped_reading_is_a_gap() -> None:
     found = codes(settled_world(meddle).findings())
     assert FindingCode.TELEMETRY_ROOT in found
     assert found & {FindingCode.READING_SEQUENCE, FindingCode.READING_SWAPPED}
+
+
+def test_statement_over_no_reading_at_all_is_named() -> None:
+    """A station's key and a settler who does not check are enough to settle it; the signed root is the empty one."""
+    record = enrolled()
+    day = two_days()[0]
+    statement = altered(day.statement.statement, telemetry_root=EMPTY_ROOT)
+    settle(record, [Evidence(signed_statement(statement), day.authorisations, [])], {})
+    assert codes(record.findings()) == {FindingCode.ROWS_MISMATCH}
+
+
+def test_reading_numbered_0_after_a_lost_blob_does_not_stop_the_audit() -> None:
+    def meddle(evidence: Evidence) -> bytes:
+        if evidence.statement.statement.sequence == 1:
+            return b"lost"
+        first = evidence.readings[0].reading
+        return Evidence(
+            evidence.statement,
+            evidence.authorisations,
+            [signed_reading(altered(first, sequence=0)), *evidence.readings[1:]],
+        ).blob()
+
+    found = codes(settled_world(meddle).findings())
+    assert found >= {FindingCode.EVIDENCE_MALFORMED, FindingCode.READING_SEQUENCE, FindingCode.TELEMETRY_ROOT}
+
+
+def test_tariff_that_no_event_published_does_not_stop_the_audit() -> None:
+    record = settled_world()
+    record.events = [e for e in record.events if e.name != "TariffPublished"]
+    assert codes(record.findings()) >= {FindingCode.TARIFF_INVALID, FindingCode.ROWS_MISMATCH}
+
+
+def test_events_with_a_missing_beginning_cannot_be_audited() -> None:
+    record = settled_world()
+    record.events = [e for e in record.events if e.name != "AccountOpened"]
+    with pytest.raises(Malformed, match="must name the first block"):
+        record.findings()
 
 
 def test_dropped_authorisation_leaves_rows_without_a_driver() -> None:
