@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from domain.audit import Auditor, BlobSource, Claims, Finding, Tally, compare_claims
 from domain.chain import Call, ChainEvent
 from domain.signing import SigningDomain
-from domain.units import MoneyMicro
+from domain.units import MoneyMicro, UnixSeconds
 
 EVENT_BLOCKS = 500
 """How many blocks are read at a time."""
@@ -21,6 +21,8 @@ class AuditedChain(Protocol):
     def events(self, first_block: int, last_block: int) -> Iterator[ChainEvent]: ...
 
     def call_of(self, tx: bytes) -> Call: ...
+
+    def time_of(self, block: int) -> UnixSeconds: ...
 
     def view(self, contract: str, function: str, *args: object, block: int | None = None) -> Any: ...
 

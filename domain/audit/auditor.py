@@ -26,9 +26,11 @@ _WORD = 32
 
 
 class TransactionSource(Protocol):
-    """Where the data of transactions comes from."""
+    """Where the data of transactions and the times of blocks come from."""
 
     def call_of(self, tx: bytes) -> Call: ...
+
+    def time_of(self, block: int) -> UnixSeconds: ...
 
 
 class BlobSource(Protocol):
@@ -67,7 +69,9 @@ class Auditor:
         """Goes through events, which must come in the chain's order."""
         for event in events:
             self.tally.events += 1
-            if event.contract != "SessionSettlement":
+            if event.name == "DriverKeySet":
+                self.books.replace_driver_key(event, self._transactions.time_of(event.block))
+            elif event.contract != "SessionSettlement":
                 self.books.note(event)
             elif event.name == "BatchSettled":
                 self._batch(event, self._pending)
@@ -265,6 +269,10 @@ class Auditor:
             statement, evidence, self._context(book, opening), self._reporter(where), self.tally
         )
         self.books.usage.update(result.usage)
+        if result.last_sequence is not None:
+            for signed_reading in evidence.readings:
+                reading = signed_reading.reading
+                self.books.session_starts.setdefault(reading.session, reading.time_s)
         return result.last_sequence if intact else None
 
     def _context(self, book: StationBook, opening: MeterReading | None) -> StatementContext:
@@ -276,7 +284,8 @@ class Auditor:
             usage=self.books.usage,
             station_domain=self._station_domain,
             account_domain=self._account_domain,
-            driver_keys=self._driver_keys,
+            driver_keys=self.books.driver_keys,
+            session_starts=self.books.session_starts,
             station_of_signer=self.books.station_of_signer.get,
         )
 
@@ -302,7 +311,7 @@ class Auditor:
         book = self.books.accounts.setdefault(account, AccountBook(b""))
         book.last_bms = check_vehicle_evidence(
             evidence,
-            keys=self._driver_keys(account),
+            keys_at=lambda time_s: self.books.driver_keys(account, time_s),
             before=book.last_bms,
             domain=self._account_domain,
             report=self._reporter(place),
@@ -334,10 +343,6 @@ class Auditor:
         if found != cid:
             self.report(FindingCode.EVIDENCE_ALTERED, where, f"content of {cid}", f"content of {found}")
         return data, found == cid
-
-    def _driver_keys(self, account: int) -> list[bytes]:
-        book = self.books.accounts.get(account)
-        return book.driver_keys if book else []
 
     def _reporter(self, where: str) -> Callable[[FindingCode, str, str, str], None]:
         def report(code: FindingCode, place: str, expected: str, found: str) -> None:

@@ -1,6 +1,6 @@
 """Checks of evidence blobs: each reading's and authorisation's signature and place, and what follows from them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.audit.findings import FindingCode, Tally
@@ -22,7 +22,7 @@ from domain.reading import (
     VerifiedMeterReading,
     check_follows,
 )
-from domain.session import Session, SignedAuthorisation, Usage
+from domain.session import Session, Usage
 from domain.signing import SigningDomain, recover
 from domain.statement import Basis, IntervalStatement, check_against_readings, check_limits
 from domain.tariff import TariffTable
@@ -36,7 +36,8 @@ class StatementContext:
     """What the chain says around a statement.
 
     `opening` is where the station's statement before left off (None for its first), `opening_known`
-    whether its reading sequence is known. `driver_keys` are the keys that an account has held.
+    whether its reading sequence is known. `driver_keys` gives the keys that may have signed for an account
+    what began at a time, `session_starts` when sessions of earlier statements began.
     """
 
     station: Station
@@ -46,7 +47,8 @@ class StatementContext:
     usage: Mapping[bytes, Usage]
     station_domain: SigningDomain
     account_domain: SigningDomain
-    driver_keys: Callable[[int], Sequence[bytes]]
+    driver_keys: Callable[[int, int], Sequence[bytes]]
+    session_starts: Mapping[bytes, int]
     station_of_signer: Callable[[bytes], int | None]
 
 
@@ -63,7 +65,7 @@ def check_statement_evidence(
 ) -> StatementResult:
     """Checks one blob against its statement; `report` is told everything that does not hold."""
     where = f"station {statement.station} statement {statement.sequence}"
-    sessions = _sessions(evidence.authorisations, context, where, report, tally)
+    sessions = _sessions(evidence, context, where, report, tally)
     sound = _check_readings(evidence.readings, context, where, report, tally)
     root = merkle_root(leaf(r.reading.struct_hash(), r.signature) for r in evidence.readings)
     if root != statement.telemetry_root:
@@ -98,14 +100,17 @@ def check_statement_evidence(
 
 
 def _sessions(
-    authorisations: Iterable[SignedAuthorisation], context: StatementContext, where: str, report: Report, tally: Tally
+    evidence: StatementEvidence, context: StatementContext, where: str, report: Report, tally: Tally
 ) -> dict[bytes, Session]:
     sessions: dict[bytes, Session] = {}
-    for signed in authorisations:
+    starts = dict(context.session_starts)
+    for taken in evidence.readings:
+        starts.setdefault(taken.reading.session, taken.reading.time_s)
+    for signed in evidence.authorisations:
         tally.authorisations += 1
         limits = signed.authorisation
         session_id = limits.session_id(context.account_domain)
-        keys = context.driver_keys(limits.account)
+        keys = context.driver_keys(limits.account, starts.get(session_id, limits.not_before_s))
         place = f"{where}, authorisation of account {limits.account}"
         if _is_signed_by(keys, session_id, signed.signature, FindingCode.AUTHORISATION_SIGNATURE, place, report):
             sessions[session_id] = Session(session_id, limits, signed.signature)
@@ -186,7 +191,7 @@ def _report_place(
 def check_vehicle_evidence(
     evidence: VehicleEvidence,
     *,
-    keys: Sequence[bytes],
+    keys_at: Callable[[int], Sequence[bytes]],
     before: BmsReading | None,
     domain: SigningDomain,
     report: Report,
@@ -202,7 +207,9 @@ def check_vehicle_evidence(
             report(FindingCode.READING_SWAPPED, place, f"account {evidence.account}", f"account {reading.account}")
             continue
         digest = domain.digest(reading.struct_hash())
-        if not _is_signed_by(keys, digest, signed.signature, FindingCode.READING_SIGNATURE, place, report):
+        if not _is_signed_by(
+            keys_at(reading.time_s), digest, signed.signature, FindingCode.READING_SIGNATURE, place, report
+        ):
             continue
         expected = before.sequence + 1 if before else 1
         if reading.sequence != expected:

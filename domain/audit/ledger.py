@@ -25,11 +25,19 @@ NOBODY = bytes(20)
 
 
 @dataclass(slots=True)
+class DriverKey:
+    """A vehicle key. What began after `until_s`, when another one replaced it, needs the other one."""
+
+    address: bytes
+    until_s: UnixSeconds | None = None
+
+
+@dataclass(slots=True)
 class AccountBook:
     """One account: who owns it, which vehicle keys it has held, and its money in micro-euro."""
 
     owner: bytes
-    driver_keys: list[bytes] = field(default_factory=list)
+    driver_keys: list[DriverKey] = field(default_factory=list)
     free_micro: int = 0
     requested_micro: int = 0
     last_bms: BmsReading | None = None
@@ -57,6 +65,8 @@ class Books:
     station_of_signer: dict[bytes, int] = field(default_factory=dict)
     tariffs: TariffTable = field(default_factory=TariffTable)
     usage: dict[bytes, Usage] = field(default_factory=dict)
+    session_starts: dict[bytes, UnixSeconds] = field(default_factory=dict)
+    """When the first reading of each session was taken."""
     payments: dict[tuple[int, int, int], tuple[Payment, bool]] = field(default_factory=dict)
     """By station, statement and row; with whether it was set aside."""
     statement_batches: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -65,6 +75,19 @@ class Books:
     def free_of(self, account: AccountId) -> MoneyMicro:
         book = self.accounts.get(account)
         return MoneyMicro(book.free_micro if book else 0)
+
+    def driver_keys(self, account: int, time_s: int) -> list[bytes]:
+        """The vehicle keys that may have signed for what began at this time."""
+        book = self.accounts.get(account)
+        keys = book.driver_keys if book else []
+        return [key.address for key in keys if key.until_s is None or time_s <= key.until_s]
+
+    def replace_driver_key(self, event: ChainEvent, time_s: UnixSeconds) -> None:
+        """Takes a DriverKeySet event, of a block of this time, into the books."""
+        self.note(event)
+        keys = self.accounts[event.args["account"]].driver_keys
+        for key in keys if event.args["driverKey"] == NOBODY else keys[:-1]:
+            key.until_s = time_s if key.until_s is None else key.until_s
 
     def pay(self, entries: Mapping[AccountId, Entry]) -> None:
         """Applies a batch's entries."""
@@ -90,12 +113,13 @@ class Books:
 
     def _account_opened(self, args: Mapping[str, Any]) -> None:
         key = args["driverKey"]
-        keys = [] if key == NOBODY else [key]
+        keys = [] if key == NOBODY else [DriverKey(key)]
         self.accounts[args["account"]] = AccountBook(args["owner"], keys)
 
     def _driver_key_set(self, args: Mapping[str, Any]) -> None:
+        book = self.accounts[args["account"]]
         if args["driverKey"] != NOBODY:
-            self.accounts[args["account"]].driver_keys.append(args["driverKey"])
+            book.driver_keys.append(DriverKey(args["driverKey"]))
 
     def _station_registered(self, args: Mapping[str, Any]) -> None:
         station = Station(

@@ -111,6 +111,10 @@ class ChainReader:
                 args=_plain(cast(Mapping[str, Any], data["args"]), abi),
             )
 
+    def time_of(self, block: int) -> UnixSeconds:
+        """When a block was made."""
+        return self.block(block).time_s
+
     def call_of(self, tx: bytes) -> Call:
         """Target and data of a transaction."""
         transaction = self.web3.eth.get_transaction(HexBytes(tx))

@@ -76,9 +76,13 @@ class Record:
     calls: dict[bytes, Call] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     balances: dict[int, int] = field(default_factory=dict)
+    times: dict[int, UnixSeconds] = field(default_factory=dict)
 
     def call_of(self, tx: bytes) -> Call:
         return self.calls[tx]
+
+    def time_of(self, block: int) -> UnixSeconds:
+        return self.times[block]
 
     def read(self, cid: str) -> bytes:
         if cid not in self.blobs:

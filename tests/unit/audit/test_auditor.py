@@ -13,6 +13,7 @@ from domain.errors import Malformed
 from domain.merkle import EMPTY_ROOT
 from domain.reading import SignedMeterReading
 from domain.signing import word
+from domain.units import UnixSeconds
 from tests.unit.audit.record import (
     OTHER_STATION,
     Evidence,
@@ -24,7 +25,17 @@ from tests.unit.audit.record import (
     settled_world,
     two_days,
 )
-from tests.vectors.world import ALICE, BOB, OTHER_KEY, STATION_KEY, altered, signed_reading, signed_statement
+from tests.vectors.world import (
+    ALICE,
+    BOB,
+    DRIVER_KEYS,
+    OTHER_KEY,
+    START_S,
+    STATION_KEY,
+    altered,
+    signed_reading,
+    signed_statement,
+)
 
 
 def codes(findings: list[Finding]) -> set[FindingCode]:
@@ -162,6 +173,31 @@ def test_forged_authorisation_is_named() -> None:
         return Evidence(evidence.statement, [forged, *evidence.authorisations[1:]], evidence.readings).blob()
 
     assert FindingCode.AUTHORISATION_SIGNATURE in codes(settled_world(meddle).findings())
+
+
+def _with_new_key(replaced_at_s: int, new_key: bytes) -> Record:
+    """Alice replaced her vehicle key at this time; what is settled afterwards was signed with the old one."""
+    record = enrolled()
+    record.times[len(record.events)] = UnixSeconds(replaced_at_s)
+    old = DRIVER_KEYS[ALICE].address
+    record.event("AccountRegistry", "DriverKeySet", account=ALICE, driverKey=new_key, previousKey=old)
+    day, following = two_days()
+    settle(record, [day], {ALICE: bms_series(ALICE, 1, 3)})
+    settle(record, [following], {})
+    return record
+
+
+@pytest.mark.parametrize("new_key", [OTHER_KEY.address, bytes(20)], ids=["another key", "no key"])
+def test_replaced_vehicle_key_signs_for_what_began_before(new_key: bytes) -> None:
+    began_s = max(bms_series(ALICE, 3, 1)[0].reading.time_s, START_S + 300)
+    assert _with_new_key(began_s, new_key).findings() == []
+
+
+@pytest.mark.parametrize("new_key", [OTHER_KEY.address, bytes(20)], ids=["another key", "no key"])
+def test_replaced_vehicle_key_signs_for_nothing_that_began_later(new_key: bytes) -> None:
+    """Who stole the old key has the backend on his side: it took the authorisation all the same."""
+    found = codes(_with_new_key(START_S - 1, new_key).findings())
+    assert found >= {FindingCode.AUTHORISATION_SIGNATURE, FindingCode.READING_SIGNATURE}
 
 
 def test_blob_of_another_statement_is_unrelated() -> None:
