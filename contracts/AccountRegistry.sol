@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.30;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
+import {IEscrow} from "./interfaces/IEscrow.sol";
 import {NamedAccounts, Roles} from "./Roles.sol";
 
 /// @title Members, their vehicle keys and their roles. Described in IAccountRegistry.
@@ -12,6 +15,7 @@ contract AccountRegistry is IAccountRegistry {
     struct Member {
         uint24 account;
         uint16 roles;
+        bool closed;
     }
 
     mapping(address owner => Member) private _members;
@@ -20,6 +24,9 @@ contract AccountRegistry is IAccountRegistry {
     mapping(address driverKey => uint24) private _accountOfDriverKey;
     uint24 private _count;
     uint24 private _governors;
+    mapping(uint24 account => mapping(address driverKey => uint40)) private _replacedAt;
+    IEscrow public escrow;
+    IERC20 public token;
 
     /* CONSTRUCTION */
 
@@ -54,8 +61,48 @@ contract AccountRegistry is IAccountRegistry {
     /// @inheritdoc IAccountRegistry
     function setDriverKey(uint24 account, address driverKey) external {
         if (_owners[account] == address(0)) revert UnknownAccount(account);
-        if (_owners[account] != msg.sender) revert NotAccountOwner(msg.sender, account);
+        if (requireMember(msg.sender) != account) revert NotAccountOwner(msg.sender, account);
         _setDriverKey(account, driverKey);
+    }
+
+    /// @inheritdoc IAccountRegistry
+    function closeAccount(uint24 account) external {
+        uint24 by = requireMember(msg.sender);
+        address owner = _owners[account];
+        if (owner == address(0)) revert UnknownAccount(account);
+        if (by != account && _members[msg.sender].roles & Roles.GOVERNOR == 0) {
+            revert NotAccountOwner(msg.sender, account);
+        }
+        Member storage member = _members[owner];
+        if (member.closed || account <= NamedAccounts.DUST || address(escrow) == address(0)) {
+            revert CannotClose(account);
+        }
+        uint256 tokenMicro = token.balanceOf(owner);
+        if (member.roles != 0 || tokenMicro != 0 || !escrow.isClear(account)) {
+            revert NotClear(account, member.roles, tokenMicro);
+        }
+        member.closed = true;
+        emit AccountClosed(account, owner, by);
+        if (_driverKeys[account] != address(0)) _setDriverKey(account, address(0));
+    }
+
+    /// @inheritdoc IAccountRegistry
+    function reopenAccount(uint24 account) external {
+        uint24 by = requireRole(msg.sender, Roles.OPERATOR | Roles.GOVERNOR);
+        address owner = _owners[account];
+        if (!_members[owner].closed) revert NotClosed(account);
+        _members[owner].closed = false;
+        emit AccountReopened(account, owner, by);
+    }
+
+    /// @inheritdoc IAccountRegistry
+    function setTreasury(address escrow_) external {
+        requireRole(msg.sender, Roles.GOVERNOR);
+        if (address(escrow) != address(0)) revert TreasuryAlreadySet(address(escrow));
+        if (escrow_.code.length == 0) revert NotAContract(escrow_);
+        escrow = IEscrow(escrow_);
+        token = IEscrow(escrow_).token();
+        emit TreasurySet(escrow_, address(token));
     }
 
     function _open(address owner, address driverKey) private returns (uint24 account) {
@@ -75,6 +122,7 @@ contract AccountRegistry is IAccountRegistry {
         address previous = _driverKeys[account];
         delete _accountOfDriverKey[previous];
         delete _driverKeys[account];
+        if (previous != address(0)) _replacedAt[account][previous] = uint40(block.timestamp);
         if (driverKey != address(0)) {
             _claimDriverKey(account, driverKey);
         }
@@ -127,7 +175,7 @@ contract AccountRegistry is IAccountRegistry {
     function _roleHolder(uint24 account, uint16 role) private view returns (Member storage) {
         if (role == 0 || role & (role - 1) != 0 || role & Roles.ALL == 0) revert UnknownRole(role);
         address owner = _owners[account];
-        if (owner == address(0)) revert UnknownAccount(account);
+        if (owner == address(0) || _members[owner].closed) revert UnknownAccount(account);
         return _members[owner];
     }
 
@@ -135,12 +183,24 @@ contract AccountRegistry is IAccountRegistry {
 
     /// @inheritdoc IAccountRegistry
     function isOpen(uint24 account) external view returns (bool) {
-        return _owners[account] != address(0);
+        return isMember(_owners[account]);
     }
 
     /// @inheritdoc IAccountRegistry
-    function isMember(address owner) external view returns (bool) {
-        return _members[owner].account != 0;
+    function isMember(address owner) public view returns (bool) {
+        return _members[owner].account != 0 && !_members[owner].closed;
+    }
+
+    /// @inheritdoc IAccountRegistry
+    function requireMember(address caller) public view returns (uint24 account) {
+        if (!isMember(caller)) revert NotAMember(caller);
+        return _members[caller].account;
+    }
+
+    /// @inheritdoc IAccountRegistry
+    function driverKeyValidUntil(uint24 account, address driverKey) external view returns (uint40) {
+        if (driverKey == address(0)) return 0;
+        return _driverKeys[account] == driverKey ? type(uint40).max : _replacedAt[account][driverKey];
     }
 
     /// @inheritdoc IAccountRegistry

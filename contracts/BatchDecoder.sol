@@ -9,24 +9,62 @@ type WordTable is uint256;
 library WordTables {
     /// @notice A table of zeros.
     function create(uint256 size) internal pure returns (WordTable table) {
-        uint256[] memory words = new uint256[](size);
+        table = words(new uint256[](size));
+    }
+
+    /// @notice The table that begins at an offset of this one.
+    function behind(WordTable table, uint256 offset) internal pure returns (WordTable) {
+        return WordTable.wrap(WordTable.unwrap(table) + offset);
+    }
+
+    /// @notice Sets the first `size` words to zero.
+    function clear(WordTable table, uint256 size) internal pure {
         assembly ("memory-safe") {
-            table := add(words, 32)
+            calldatacopy(table, calldatasize(), shl(5, size))
+        }
+    }
+
+    /// @notice The words of a list.
+    function words(uint256[] memory list) internal pure returns (WordTable table) {
+        assembly ("memory-safe") {
+            table := add(list, 32)
+        }
+    }
+
+    /// @notice What makes an offset for `at` and `put` of any number, in a table of `size` words.
+    function mask(uint256 size) internal pure returns (uint256) {
+        return size - 1 << 5;
+    }
+
+    /// @notice The word at an offset, which is 32 times its index.
+    function at(WordTable table, uint256 offset) internal pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(add(table, offset))
+        }
+    }
+
+    /// @notice Overwrites the word at an offset.
+    function put(WordTable table, uint256 offset, uint256 word) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(table, offset), word)
+        }
+    }
+
+    /// @notice keccak256 of the first `size` words.
+    function hashed(WordTable table, uint256 size) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            hash := keccak256(table, shl(5, size))
         }
     }
 
     /// @notice The word at an index.
     function get(WordTable table, uint256 index) internal pure returns (uint256 word) {
-        assembly ("memory-safe") {
-            word := mload(add(table, shl(5, index)))
-        }
+        return at(table, index << 5);
     }
 
     /// @notice Overwrites the word at an index.
     function set(WordTable table, uint256 index, uint256 word) internal pure {
-        assembly ("memory-safe") {
-            mstore(add(table, shl(5, index)), word)
-        }
+        put(table, index << 5, word);
     }
 }
 
@@ -62,11 +100,12 @@ library BatchDecoder {
         uint256 importWh;
         uint256 exportWh;
         uint256 tariffBase;
-        uint256 rows;
         bytes32 telemetryRoot;
-        bytes32 r;
-        bytes32 vs;
     }
+
+    bytes32 internal constant STATEMENT_TYPEHASH = keccak256(
+        "IntervalStatement(uint24 station,uint24 sequence,uint40 startTime,uint24 durationS,uint40 importWh,uint40 exportWh,uint24 tariffBase,bytes32 telemetryRoot,bytes rows)"
+    );
 
     /// @notice The batch's head.
     function header(bytes calldata batch)
@@ -81,34 +120,130 @@ library BatchDecoder {
         evidence = _wordAt(batch, 4);
     }
 
-    /// @notice The statement that starts at a byte.
-    function statementAt(bytes calldata batch, uint256 at) internal pure returns (Statement memory statement) {
-        uint256 word = uint256(_wordAt(batch, at));
-        statement.station = word >> 232;
-        statement.sequence = uint24(word >> 208);
-        statement.startTime = uint40(word >> 168);
-        statement.durationS = uint24(word >> 144);
-        statement.importWh = uint40(word >> 104);
-        statement.exportWh = uint40(word >> 64);
-        statement.tariffBase = uint24(word >> 40);
-        statement.rows = uint16(word >> 24);
-        statement.telemetryRoot = _wordAt(batch, at + 29);
-        statement.r = _wordAt(batch, at + 61);
-        statement.vs = _wordAt(batch, at + 93);
+    /// @notice How many rows a batch of so many statements has, if nothing follows them.
+    function rowsOf(bytes calldata batch, uint256 statements) internal pure returns (uint256) {
+        return (batch.length - HEADER_BYTES - statements * STATEMENT_BYTES) / ROW_BYTES;
     }
 
-    /// @notice Where a byte of the batch lies in the transaction's data.
-    function position(bytes calldata batch, uint256 at) internal pure returns (uint256 place) {
-        assembly ("memory-safe") {
-            place := add(batch.offset, at)
+    /// @notice The numbers of the statement that starts at a byte, in one word; the functions below take them out.
+    function numbersAt(bytes calldata batch, uint256 at) internal pure returns (uint256 numbers) {
+        numbers = uint256(_wordAt(batch, at));
+    }
+
+    function station(uint256 numbers) internal pure returns (uint24) {
+        return uint24(numbers >> 232);
+    }
+
+    function sequence(uint256 numbers) internal pure returns (uint24) {
+        return uint24(numbers >> 208);
+    }
+
+    function startTime(uint256 numbers) internal pure returns (uint256) {
+        return uint40(numbers >> 168);
+    }
+
+    function durationS(uint256 numbers) internal pure returns (uint256) {
+        return uint24(numbers >> 144);
+    }
+
+    function importWh(uint256 numbers) internal pure returns (uint256) {
+        return uint40(numbers >> 104);
+    }
+
+    function exportWh(uint256 numbers) internal pure returns (uint256) {
+        return uint40(numbers >> 64);
+    }
+
+    function tariffBase(uint256 numbers) internal pure returns (uint256) {
+        return uint24(numbers >> 40);
+    }
+
+    /// @notice Bytes that the statement's rows take.
+    function rowBytes(uint256 numbers) internal pure returns (uint256) {
+        unchecked {
+            return uint256(uint16(numbers >> 24)) * ROW_BYTES;
         }
     }
 
-    /// @notice The row that starts at a position, in the lowest 104 bits.
+    /// @notice The signature (EIP-2098) of the statement that starts at a byte.
+    function signatureAt(bytes calldata batch, uint256 at) internal pure returns (bytes32 r, bytes32 vs) {
+        unchecked {
+            return (_wordAt(batch, at + 61), _wordAt(batch, at + 93));
+        }
+    }
+
+    /// @notice The EIP-712 hash of the statement that starts at a byte and ends, with its rows, before `next`.
+    /// @dev Reads past the end of the batch as whatever follows it: the caller checks that `next` is not past it.
+    ///      Works in free memory and leaves it free.
+    function structHashAt(bytes calldata batch, uint256 at, uint256 next) internal pure returns (bytes32 hash) {
+        bytes32 typehash = STATEMENT_TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            let rows := add(at, STATEMENT_BYTES)
+            let size := sub(next, rows)
+            calldatacopy(free, add(batch.offset, rows), size)
+            let rowsHash := keccak256(free, size)
+            let statement := add(batch.offset, at)
+            let numbers := calldataload(statement)
+            mstore(free, typehash)
+            mstore(add(free, 32), shr(232, numbers))
+            mstore(add(free, 64), and(shr(208, numbers), 0xffffff))
+            mstore(add(free, 96), and(shr(168, numbers), 0xffffffffff))
+            mstore(add(free, 128), and(shr(144, numbers), 0xffffff))
+            mstore(add(free, 160), and(shr(104, numbers), 0xffffffffff))
+            mstore(add(free, 192), and(shr(64, numbers), 0xffffffffff))
+            mstore(add(free, 224), and(shr(40, numbers), 0xffffff))
+            mstore(add(free, 256), calldataload(add(statement, 29)))
+            mstore(add(free, 288), rowsHash)
+            hash := keccak256(free, 320)
+        }
+    }
+
+    /// @notice The EIP-712 hash of a statement.
+    /// @param rowsHash keccak256 of its packed rows
+    function structHash(Statement memory statement, bytes32 rowsHash) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                STATEMENT_TYPEHASH,
+                statement.station,
+                statement.sequence,
+                statement.startTime,
+                statement.durationS,
+                statement.importWh,
+                statement.exportWh,
+                statement.tariffBase,
+                statement.telemetryRoot,
+                rowsHash
+            )
+        );
+    }
+
+    /// @notice A copy of the batch in memory, and where its first byte is.
+    /// @dev The compiler would read a row anew from calldata for each of its numbers, not so from memory.
+    function copied(bytes calldata batch) internal pure returns (uint256 start) {
+        bytes memory copy = batch;
+        assembly ("memory-safe") {
+            start := add(copy, 32)
+        }
+    }
+
+    /// @notice The numbers of the statement at a place in memory.
+    function numbersAt(uint256 place) internal pure returns (uint256 numbers) {
+        assembly ("memory-safe") {
+            numbers := mload(place)
+        }
+    }
+
+    /// @notice The row at a place in memory, in the lowest 104 bits.
     function rowAt(uint256 place) internal pure returns (uint256 row) {
         assembly ("memory-safe") {
-            row := shr(152, calldataload(place))
+            row := shr(152, mload(place))
         }
+    }
+
+    /// @notice A row by its place among packed rows, in the lowest 104 bits. It must exist.
+    function rowOf(bytes calldata rows, uint256 index) internal pure returns (uint256 row) {
+        return uint256(_wordAt(rows, index * ROW_BYTES)) >> 152;
     }
 
     /// @dev Reads past the end as zeros. `SessionSettlement` refuses a batch whose length is not exactly

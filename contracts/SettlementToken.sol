@@ -16,13 +16,14 @@ contract SettlementToken is ERC20 {
     /// @notice The escrow is named once and for all.
     error EscrowAlreadySet(address escrow);
 
-    /// @notice The escrow must be a contract.
+    /// @notice The escrow and the account registry must be contracts.
     error NotAContract(address account);
 
     IAccountRegistry public immutable accounts;
     address public escrow;
 
     constructor(IAccountRegistry accounts_) ERC20("Wattledger Euro", "WEUR") {
+        if (address(accounts_).code.length == 0) revert NotAContract(address(accounts_));
         accounts = accounts_;
     }
 
@@ -54,8 +55,25 @@ contract SettlementToken is ERC20 {
         return 6;
     }
 
+    /// @inheritdoc ERC20
+    function transferFrom(address from, address to, uint256 value) public override returns (bool) {
+        _requireParty(msg.sender);
+        return super.transferFrom(from, to, value);
+    }
+
+    /// @dev Nobody but members and the escrow has a part in a transfer, be it of nothing.
     function _update(address from, address to, uint256 value) internal override {
-        if (to != address(0) && to != escrow && !accounts.isMember(to)) revert NotAMember(to);
+        if (from != address(0)) _requireParty(from);
+        if (to != address(0)) _requireParty(to);
         super._update(from, to, value);
+    }
+
+    function _approve(address owner, address spender, uint256 value, bool emitEvent) internal override {
+        _requireParty(owner);
+        super._approve(owner, spender, value, emitEvent);
+    }
+
+    function _requireParty(address account) private view {
+        if (account != escrow && !accounts.isMember(account)) revert NotAMember(account);
     }
 }

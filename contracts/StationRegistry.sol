@@ -2,40 +2,50 @@
 pragma solidity 0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
+import {BatchDecoder, WordTable, WordTables} from "./BatchDecoder.sol";
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {IStationRegistry} from "./interfaces/IStationRegistry.sol";
+import {ModuleGate} from "./ModuleGate.sol";
 import {Roles} from "./Roles.sol";
 
 /// @title Stations, their keys and registers. Described in IStationRegistry.
-contract StationRegistry is IStationRegistry {
+contract StationRegistry is IStationRegistry, ModuleGate {
+    using BatchDecoder for bytes;
+    using BatchDecoder for uint256;
+    using WordTables for WordTable;
+
     /* STORAGE */
 
-    /// What only stations that give energy back, or that changed their key, need.
-    struct Cold {
-        address previousSigner;
-        uint40 exportWh;
-        uint40 previousValidUntil;
+    struct Word {
+        uint256 word;
     }
 
     uint256 private constant BIDIRECTIONAL = 1;
-    uint256 private constant REVOKED = 2;
+    uint256 private constant SUSPENDED_BY_OPERATOR = 2;
+    uint256 private constant SUSPENDED_BY_GOVERNANCE = 4;
+    uint256 private constant SUSPENDED = SUSPENDED_BY_OPERATOR | SUSPENDED_BY_GOVERNANCE;
 
     bytes32 private constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant REPLACEMENT_TYPEHASH = keccak256(
+        "MeterReplacement(uint24 station,uint24 sequence,uint40 time,uint40 closingImportWh,uint40 closingExportWh,uint40 openingImportWh,uint40 openingExportWh)"
+    );
 
-    IAccountRegistry public immutable accounts;
     bytes32 private immutable _deployedDomain;
     uint256 private immutable _deployedChainId;
 
-    address public settlement;
     uint24 private _count;
     /// The one word that every settlement reads and writes: signer (160 bits) above import register (40, Wh)
     /// above sequence (24) above payee (24) above flags (8).
-    mapping(uint24 station => uint256) private _hot;
-    mapping(uint24 station => Cold) private _cold;
+    mapping(uint24 station => Word) private _hot;
+    /// Export registers, Wh: only stations that give energy back need one.
+    mapping(uint24 station => uint40) private _exportWh;
     mapping(uint24 station => uint32) private _ratedPowerW;
     mapping(address signer => uint24) private _stationOfSigner;
+    /// When keys that are no longer a station's own were replaced or cut off, Unix seconds.
+    mapping(uint24 station => mapping(address signer => uint40)) private _validUntil;
 
     uint256 private constant SIGNER_SHIFT = 96;
     uint256 private constant IMPORT_SHIFT = 56;
@@ -46,8 +56,7 @@ contract StationRegistry is IStationRegistry {
 
     /* CONSTRUCTION */
 
-    constructor(IAccountRegistry accounts_) {
-        accounts = accounts_;
+    constructor(IAccountRegistry accounts_, uint40 moduleDelay_) ModuleGate(accounts_, moduleDelay_) {
         _deployedChainId = block.chainid;
         _deployedDomain = _domain();
     }
@@ -77,36 +86,83 @@ contract StationRegistry is IStationRegistry {
 
     /// @inheritdoc IStationRegistry
     function rotateKey(uint24 station, address signer) external {
-        uint256 hot = _existing(station);
-        uint24 caller = accounts.accountOf(msg.sender);
-        if (caller != _payeeOf(hot)) revert NotStationOperator(station, _payeeOf(hot), caller);
-        if (hot & REVOKED != 0) revert StationIsRevoked(station);
+        uint256 hot = _operated(station);
         _claimSigner(station, signer);
         address previous = _signerOf(hot);
         uint40 validUntil = uint40(block.timestamp);
-        _hot[station] = uint256(uint160(signer)) << SIGNER_SHIFT | hot & REST;
-        _cold[station].previousSigner = previous;
-        _cold[station].previousValidUntil = validUntil;
+        _hot[station].word = uint256(uint160(signer)) << SIGNER_SHIFT | hot & REST;
+        if (previous != address(0)) _validUntil[station][previous] = validUntil;
         emit KeyRotated(station, signer, previous, validUntil);
     }
 
     /// @inheritdoc IStationRegistry
-    function revokeStation(uint24 station) external {
-        uint256 hot = _existing(station);
-        uint24 caller = accounts.accountOf(msg.sender);
-        if (caller != _payeeOf(hot) && accounts.rolesOf(caller) & Roles.GOVERNOR == 0) {
-            revert NotStationOperator(station, _payeeOf(hot), caller);
+    function revokeKey(uint24 station, address signer, uint40 validUntil) external {
+        (uint256 hot, uint24 by,) = _supervised(station);
+        if (_stationOfSigner[signer] != station) revert NotAKey(station, signer);
+        bool present = signer == _signerOf(hot);
+        if (validUntil >= (present ? block.timestamp + 1 : _validUntil[station][signer])) {
+            revert CannotExtend(station, signer, validUntil);
         }
-        if (hot & REVOKED != 0) revert StationIsRevoked(station);
-        _hot[station] = hot | REVOKED;
-        emit StationRevoked(station, _signerOf(hot));
+        _validUntil[station][signer] = validUntil;
+        if (present) _hot[station].word = hot & REST;
+        emit KeyRevoked(station, signer, validUntil, by);
     }
 
     /// @inheritdoc IStationRegistry
-    function setSettlementModule(address settlement_) external {
-        accounts.requireRole(msg.sender, Roles.GOVERNOR);
-        settlement = settlement_;
-        emit SettlementModuleSet(settlement_);
+    function suspendStation(uint24 station) external {
+        (uint256 hot, uint24 by, uint256 flag) = _supervised(station);
+        if (hot & flag != 0) revert NoChange(station);
+        _hot[station].word = hot | flag;
+        emit StationSuspended(station, flag == SUSPENDED_BY_GOVERNANCE, by);
+    }
+
+    /// @inheritdoc IStationRegistry
+    function reactivateStation(uint24 station) external {
+        (uint256 hot, uint24 by, uint256 flag) = _supervised(station);
+        if (hot & flag == 0) revert NoChange(station);
+        _hot[station].word = hot & ~flag;
+        emit StationReactivated(station, flag == SUSPENDED_BY_GOVERNANCE, by);
+    }
+
+    /// @inheritdoc IStationRegistry
+    function replaceMeter(MeterReplacement calldata m, bytes32 r, bytes32 vs) external {
+        uint256 hot = _operated(m.station);
+        if (hot & SUSPENDED != 0) revert StationIsSuspended(m.station);
+        if (m.sequence != _sequenceOf(hot) + 1) {
+            revert SequenceMismatch(m.station, uint24(_sequenceOf(hot) + 1), m.sequence);
+        }
+        if (m.time > block.timestamp) revert FromTheFuture(m.station, m.time);
+        if (m.closingImportWh != _importOf(hot) || m.closingExportWh != _exportWh[m.station]) {
+            revert RegistersDiffer(m.station, uint40(_importOf(hot)), _exportWh[m.station]);
+        }
+        if (hot & BIDIRECTIONAL == 0 && m.openingExportWh != 0) revert ExportWithoutV2g(m.openingExportWh);
+        bytes32 structHash = keccak256(abi.encode(REPLACEMENT_TYPEHASH, m));
+        address recovered = _recover(domainSeparator(), m.station, structHash, r, vs);
+        if (recovered != _signerOf(hot)) revert WrongSigner(m.station, _signerOf(hot), recovered);
+        _hot[m.station].word =
+            hot & ~MOVING | uint256(m.openingImportWh) << IMPORT_SHIFT | uint256(m.sequence) << SEQUENCE_SHIFT;
+        _exportWh[m.station] = m.openingExportWh;
+        emit MeterReplaced(
+            m.station, m.sequence, m.time, m.closingImportWh, m.closingExportWh, m.openingImportWh, m.openingExportWh
+        );
+    }
+
+    /// @dev The station's word, if the caller is its operator.
+    function _operated(uint24 station) private view returns (uint256 hot) {
+        hot = _existing(station);
+        uint24 caller = accounts.requireMember(msg.sender);
+        if (caller != _payeeOf(hot)) revert NotStationOperator(station, _payeeOf(hot), caller);
+    }
+
+    /// @dev The station's word, if the caller is its operator or a governor, and the flag of its suspensions.
+    function _supervised(uint24 station) private view returns (uint256 hot, uint24 caller, uint256 flag) {
+        hot = _existing(station);
+        caller = accounts.requireMember(msg.sender);
+        if (caller == _payeeOf(hot)) return (hot, caller, SUSPENDED_BY_OPERATOR);
+        if (accounts.rolesOf(caller) & Roles.GOVERNOR == 0) {
+            revert NotStationOperator(station, _payeeOf(hot), caller);
+        }
+        flag = SUSPENDED_BY_GOVERNANCE;
     }
 
     function _register(
@@ -117,14 +173,15 @@ contract StationRegistry is IStationRegistry {
         uint40 importWh,
         uint40 exportWh
     ) private returns (uint24 station) {
+        _requireSealed();
         if (ratedPowerW == 0) revert ZeroRatedPower();
         if (!bidirectional && exportWh != 0) revert ExportWithoutV2g(exportWh);
         if (_count == type(uint24).max) revert NoStationNumberLeft();
         station = ++_count;
         _claimSigner(station, signer);
-        _hot[station] = uint256(uint160(signer)) << SIGNER_SHIFT | uint256(importWh) << IMPORT_SHIFT | uint256(payee)
-            << PAYEE_SHIFT | (bidirectional ? BIDIRECTIONAL : 0);
-        if (exportWh != 0) _cold[station].exportWh = exportWh;
+        _hot[station].word = uint256(uint160(signer)) << SIGNER_SHIFT | uint256(importWh) << IMPORT_SHIFT
+            | uint256(payee) << PAYEE_SHIFT | (bidirectional ? BIDIRECTIONAL : 0);
+        if (exportWh != 0) _exportWh[station] = exportWh;
         _ratedPowerW[station] = ratedPowerW;
         emit StationRegistered(station, signer, payee, ratedPowerW, bidirectional, importWh, exportWh);
     }
@@ -137,59 +194,85 @@ contract StationRegistry is IStationRegistry {
     }
 
     function _existing(uint24 station) private view returns (uint256 hot) {
-        hot = _hot[station];
+        hot = _hot[station].word;
         if (hot == 0) revert UnknownStation(station);
     }
 
     /* SETTLEMENT */
 
     /// @inheritdoc IStationRegistry
-    function advance(Advance[] calldata advances) external {
-        if (msg.sender != settlement) revert NotSettlement(msg.sender);
+    function advance(bytes calldata batch, uint256[] calldata sums) external returns (bytes32) {
+        _requireModule();
         bytes32 domain = domainSeparator();
-        for (uint256 i; i < advances.length; ++i) {
-            _advance(domain, advances[i]);
+        WordTable hashes = WordTables.create(sums.length);
+        uint256 at = BatchDecoder.HEADER_BYTES;
+        unchecked {
+            for (uint256 i; i < sums.length; ++i) {
+                uint256 numbers = batch.numbersAt(at);
+                uint256 next = at + BatchDecoder.STATEMENT_BYTES + numbers.rowBytes();
+                if (next > batch.length) revert MalformedBatch(batch.length, next);
+                bytes32 structHash = batch.structHashAt(at, next);
+                hashes.set(i, uint256(structHash));
+                (bytes32 r, bytes32 vs) = batch.signatureAt(at);
+                _advance(numbers, sums[i], _recover(domain, numbers.station(), structHash, r, vs));
+                at = next;
+            }
+        }
+        return hashes.hashed(sums.length);
+    }
+
+    /// @dev Sums and registers have 40 bits each, so nothing here overflows.
+    function _advance(uint256 numbers, uint256 sums, address recovered) private {
+        unchecked {
+            uint24 station = numbers.station();
+            Word storage word = _hot[station];
+            uint256 hot = word.word;
+            if (hot == 0) revert UnknownStation(station);
+            if (hot & SUSPENDED != 0) revert StationIsSuspended(station);
+            uint256 sequence = numbers.sequence();
+            if (sequence != _sequenceOf(hot) + 1) {
+                revert SequenceMismatch(station, uint24(_sequenceOf(hot) + 1), uint24(sequence));
+            }
+            if (uint24(sums) != _payeeOf(hot) && uint24(sums) != 0) {
+                revert ForeignTariff(station, _payeeOf(hot), uint24(sums));
+            }
+            if (recovered != _signerOf(hot)) _requireFormerKey(numbers, _signerOf(hot), recovered);
+            uint256 importWh = numbers.importWh();
+            if (_importOf(hot) + (sums >> 64) != importWh) {
+                revert ImportMismatch(station, int256(importWh) - int256(_importOf(hot)), sums >> 64);
+            }
+            if (hot & BIDIRECTIONAL | numbers.exportWh() | uint40(sums >> 24) != 0) {
+                _moveExport(numbers, uint40(sums >> 24), hot & BIDIRECTIONAL != 0);
+            }
+            word.word = hot & ~MOVING | importWh << IMPORT_SHIFT | sequence << SEQUENCE_SHIFT;
         }
     }
 
-    function _advance(bytes32 domain, Advance calldata next) private {
-        uint24 station = next.station;
-        uint256 hot = _existing(station);
-        if (hot & REVOKED != 0) revert StationIsRevoked(station);
-        if (next.sequence != _sequenceOf(hot) + 1) {
-            revert SequenceMismatch(station, uint24(_sequenceOf(hot) + 1), next.sequence);
+    function _requireFormerKey(uint256 numbers, address signer, address recovered) private view {
+        uint40 validUntil = _validUntil[numbers.station()][recovered];
+        if (validUntil == 0 || numbers.startTime() + numbers.durationS() > validUntil) {
+            revert WrongSigner(numbers.station(), signer, recovered);
         }
-        if (next.payee != 0 && next.payee != _payeeOf(hot)) revert ForeignTariff(station, _payeeOf(hot), next.payee);
-        _checkSigner(domain, _signerOf(hot), next);
-        if (_importOf(hot) + next.importedWh != next.importWh) {
-            revert ImportMismatch(station, int256(uint256(next.importWh)) - int256(_importOf(hot)), next.importedWh);
-        }
-        if (hot & BIDIRECTIONAL != 0) {
-            _moveExport(next);
-        } else if (next.exportWh != 0 || next.exportedWh != 0) {
-            revert ExportMismatch(station, int256(uint256(next.exportWh)), next.exportedWh);
-        }
-        _hot[station] =
-            hot & ~MOVING | uint256(next.importWh) << IMPORT_SHIFT | uint256(next.sequence) << SEQUENCE_SHIFT;
     }
 
-    function _moveExport(Advance calldata next) private {
-        uint256 opening = _cold[next.station].exportWh;
-        if (opening + next.exportedWh != next.exportWh) {
-            revert ExportMismatch(next.station, int256(uint256(next.exportWh)) - int256(opening), next.exportedWh);
+    function _moveExport(uint256 numbers, uint256 exportedWh, bool bidirectional) private {
+        uint256 exportWh = numbers.exportWh();
+        uint256 opening = bidirectional ? _exportWh[numbers.station()] : 0;
+        if (!bidirectional || opening + exportedWh != exportWh) {
+            revert ExportMismatch(numbers.station(), int256(exportWh) - int256(opening), exportedWh);
         }
-        if (next.exportedWh != 0) _cold[next.station].exportWh = next.exportWh;
+        if (exportedWh != 0) _exportWh[numbers.station()] = uint40(exportWh);
     }
 
-    function _checkSigner(bytes32 domain, address signer, Advance calldata next) private view {
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", domain, next.structHash));
-        (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, next.r, next.vs);
-        if (failure != ECDSA.RecoverError.NoError) revert BadSignature(next.station);
-        if (recovered == signer) return;
-        Cold memory cold = _cold[next.station];
-        if (recovered != cold.previousSigner || next.endTime > cold.previousValidUntil) {
-            revert WrongSigner(next.station, signer, recovered);
-        }
+    function _recover(bytes32 domain, uint24 station, bytes32 structHash, bytes32 r, bytes32 vs)
+        private
+        pure
+        returns (address recovered)
+    {
+        bytes32 digest = MessageHashUtils.toTypedDataHash(domain, structHash);
+        ECDSA.RecoverError failure;
+        (recovered, failure,) = ECDSA.tryRecover(digest, r, vs);
+        if (failure != ECDSA.RecoverError.NoError) revert BadSignature(station);
     }
 
     /* VIEWS */
@@ -197,19 +280,23 @@ contract StationRegistry is IStationRegistry {
     /// @inheritdoc IStationRegistry
     function stationOf(uint24 station) external view returns (Station memory) {
         uint256 hot = _existing(station);
-        Cold memory cold = _cold[station];
         return Station({
             signer: _signerOf(hot),
             importWh: uint40(_importOf(hot)),
             sequence: uint24(_sequenceOf(hot)),
             payee: _payeeOf(hot),
             bidirectional: hot & BIDIRECTIONAL != 0,
-            revoked: hot & REVOKED != 0,
-            exportWh: cold.exportWh,
-            previousSigner: cold.previousSigner,
-            previousValidUntil: cold.previousValidUntil,
+            suspendedByOperator: hot & SUSPENDED_BY_OPERATOR != 0,
+            suspendedByGovernance: hot & SUSPENDED_BY_GOVERNANCE != 0,
+            exportWh: _exportWh[station],
             ratedPowerW: _ratedPowerW[station]
         });
+    }
+
+    /// @inheritdoc IStationRegistry
+    function keyValidUntil(uint24 station, address signer) external view returns (uint40) {
+        if (signer == address(0)) return 0;
+        return _signerOf(_hot[station].word) == signer ? type(uint40).max : _validUntil[station][signer];
     }
 
     /// @inheritdoc IStationRegistry

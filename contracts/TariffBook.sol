@@ -4,15 +4,17 @@ pragma solidity 0.8.30;
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {ITariffBook} from "./interfaces/ITariffBook.sol";
 import {Roles} from "./Roles.sol";
+import {TariffTerms} from "./TariffTerms.sol";
 
 /// @title Prices. Described in ITariffBook.
 contract TariffBook is ITariffBook {
     IAccountRegistry public immutable accounts;
 
     uint24 private _count;
-    mapping(uint24 tariff => Tariff) private _tariffs;
+    mapping(uint24 tariff => uint256 terms) private _terms;
 
     constructor(IAccountRegistry accounts_) {
+        if (address(accounts_).code.length == 0) revert NotAContract(address(accounts_));
         accounts = accounts_;
     }
 
@@ -30,7 +32,7 @@ contract TariffBook is ITariffBook {
     function _publish(uint24 number, uint24 caller, Tariff calldata tariff) private {
         if (tariff.payee != caller) revert NotPayee(tariff.payee, caller);
         if (tariff.validTo <= tariff.validFrom) revert EmptyWindow(tariff.validFrom, tariff.validTo);
-        _tariffs[number] = tariff;
+        _terms[number] = TariffTerms.pack(tariff);
         emit TariffPublished(
             number, tariff.payee, tariff.direction, tariff.priceMicroPerKwh, tariff.validFrom, tariff.validTo
         );
@@ -38,7 +40,12 @@ contract TariffBook is ITariffBook {
 
     /// @inheritdoc ITariffBook
     function tariffOf(uint24 tariff) external view returns (Tariff memory) {
-        return _tariffs[tariff];
+        return TariffTerms.unpack(_terms[tariff]);
+    }
+
+    /// @inheritdoc ITariffBook
+    function termsOf(uint24 tariff) external view returns (uint256 terms) {
+        return _terms[tariff];
     }
 
     /// @inheritdoc ITariffBook

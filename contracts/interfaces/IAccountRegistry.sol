@@ -3,7 +3,8 @@ pragma solidity ^0.8.30;
 
 /// @title Who may take part: accounts, their owners, vehicle keys and roles.
 /// @notice An account is a 24-bit number that belongs to exactly one address. Accounts are never
-///         deleted and never change owner, so an account number in an old event stays readable.
+///         deleted and never change owner, so an account number in an old event stays readable. A member
+///         that leaves closes its account; it can be opened again, for the same owner.
 interface IAccountRegistry {
     /// @notice A new member.
     /// @param account   number of the account, counted from 1
@@ -12,6 +13,12 @@ interface IAccountRegistry {
     event AccountOpened(uint24 indexed account, address indexed owner, address indexed driverKey);
     /// @notice The vehicle key was replaced.
     event DriverKeySet(uint24 indexed account, address indexed driverKey, address indexed previousKey);
+    /// @notice The member left: its account holds nothing and owes nothing.
+    event AccountClosed(uint24 indexed account, address indexed owner, uint24 indexed by);
+    /// @notice The member is back.
+    event AccountReopened(uint24 indexed account, address indexed owner, uint24 indexed by);
+    /// @notice Where members' money is. It happens once.
+    event TreasurySet(address indexed escrow, address indexed token);
     /// @notice The account holds the role from now on.
     event RoleGranted(uint24 indexed account, uint16 indexed role, uint24 indexed by);
     /// @notice The account no longer holds the role.
@@ -19,6 +26,8 @@ interface IAccountRegistry {
 
     /// @notice The caller lacks the role that this function needs.
     error MissingRole(address caller, uint16 role);
+    /// @notice The caller is no member.
+    error NotAMember(address caller);
     /// @notice The address already owns an account.
     error AlreadyMember(address owner, uint24 account);
     /// @notice The vehicle key already stands for another account.
@@ -27,6 +36,16 @@ interface IAccountRegistry {
     error UnknownAccount(uint24 account);
     /// @notice Only the account's owner may do this.
     error NotAccountOwner(address caller, uint24 account);
+    /// @notice The account is closed already, or must stay, or no treasury was named that could clear it.
+    error CannotClose(uint24 account);
+    /// @notice A member leaves without roles, money, waiting withdrawals, locks or debts.
+    error NotClear(uint24 account, uint16 roles, uint256 tokenMicro);
+    /// @notice The account is not closed.
+    error NotClosed(uint24 account);
+    /// @notice The treasury is named once and for all.
+    error TreasuryAlreadySet(address escrow);
+    /// @notice The escrow must be a contract.
+    error NotAContract(address account);
     /// @notice Roles are single bits out of the published set.
     error UnknownRole(uint16 role);
     /// @notice The zero address cannot be a member.
@@ -55,6 +74,17 @@ interface IAccountRegistry {
     /// @param driverKey the new key; zero removes it
     function setDriverKey(uint24 account, address driverKey) external;
 
+    /// @notice Closes an account that holds nothing and owes nothing. Its owner, or a governor.
+    ///         Its vehicle key is worth nothing from now on.
+    function closeAccount(uint24 account) external;
+
+    /// @notice Opens a closed account again. Needs the operator or the governor role.
+    function reopenAccount(uint24 account) external;
+
+    /// @notice Names the escrow, whose books an account must be clear in to be closed, once.
+    ///         Needs the governor role.
+    function setTreasury(address escrow) external;
+
     /// @notice Gives a role. Needs the governor role.
     function grantRole(uint24 account, uint16 role) external;
 
@@ -67,13 +97,17 @@ interface IAccountRegistry {
     /// @return account the caller's account number
     function requireRole(address caller, uint16 roles) external view returns (uint24 account);
 
-    /// @notice Whether the account exists.
+    /// @notice Reverts with NotAMember unless the caller owns an open account.
+    /// @return account the caller's account number
+    function requireMember(address caller) external view returns (uint24 account);
+
+    /// @notice Whether the account exists and is not closed.
     function isOpen(uint24 account) external view returns (bool);
 
-    /// @notice Whether the address owns an account.
+    /// @notice Whether the address owns an open account.
     function isMember(address owner) external view returns (bool);
 
-    /// @notice The account of an address; 0 if it has none.
+    /// @notice The account of an address, open or closed; 0 if it has none.
     function accountOf(address owner) external view returns (uint24);
 
     /// @notice The owner of an account; zero if it does not exist.
@@ -81,6 +115,10 @@ interface IAccountRegistry {
 
     /// @notice The vehicle key of an account; zero if it has none.
     function driverKeyOf(uint24 account) external view returns (address);
+
+    /// @notice Up to when a vehicle key may have signed for the account, Unix seconds: the highest number for
+    ///         its present key, 0 for a key that it never had.
+    function driverKeyValidUntil(uint24 account, address driverKey) external view returns (uint40);
 
     /// @notice The roles of an account, as a mask.
     function rolesOf(uint24 account) external view returns (uint16);

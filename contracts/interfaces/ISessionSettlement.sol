@@ -5,39 +5,30 @@ pragma solidity ^0.8.30;
 /// @notice Whoever submits a batch decides only when it is settled. Every number in it is either under
 ///         a station's signature or computed here from published tariffs.
 interface ISessionSettlement {
-    /// @notice One statement of the batch was settled.
-    /// @param station      station number
-    /// @param batch        number of the batch
-    /// @param sequence     number of the statement
-    /// @param startTime    start of the statement, Unix seconds
-    /// @param importWh     closing import register, Wh
-    /// @param exportWh     closing export register, Wh
-    /// @param telemetryRoot Merkle root over the statement's readings
-    event StationSettled(
-        uint24 indexed station,
-        uint64 indexed batch,
-        uint24 sequence,
-        uint40 startTime,
-        uint40 importWh,
-        uint40 exportWh,
-        bytes32 telemetryRoot
-    );
     /// @notice The batch was settled.
     /// @param batch      its number, counted from 1
     /// @param evidence   SHA-256 of the evidence manifest: the digest of its CID (version 1, raw)
-    /// @param statements how many statements
+    /// @param digest     what the chain of batches keeps of it: keccak256(abi.encode(evidence, keccak256 of
+    ///                   the statements' EIP-712 hashes one behind the other or 0 if there are none, accounts
+    ///                   whose rows were set aside))
     /// @param rows       how many rows
     /// @param paidMicro  what buyers and, at negative prices, sellers paid, micro-euro
     /// @param dustMicro  what rounding left for the dust account, micro-euro
+    /// @param statements the numbers of each statement in one word: station (24 bits) above sequence (24) above
+    ///                   startTime (40, Unix seconds) above durationS (24) above importWh (40, closing register)
+    ///                   above exportWh (40) above tariffBase (24) above rows (16) above the telemetry root's
+    ///                   first 24 bits
     event BatchSettled(
         uint64 indexed batch,
         bytes32 indexed evidence,
-        uint256 statements,
+        bytes32 digest,
         uint256 rows,
         uint256 paidMicro,
-        uint256 dustMicro
+        uint256 dustMicro,
+        uint256[] statements
     );
     /// @notice The payer of this row could not pay all it owed in the batch; no money moved for the row.
+    ///         What it owes is in the escrow's DebtRecorded, summed over the rows for one payee.
     /// @param station   station number
     /// @param batch     number of the batch
     /// @param sequence  number of the statement
@@ -84,11 +75,24 @@ interface ISessionSettlement {
     /// @notice The registries and the escrow must be contracts.
     error NotAContract(address account);
 
+    /// @notice All 2^32 - 1 batch numbers are used.
+    error NoBatchNumberLeft();
+
     /// @notice Settles a batch of signed statements. Needs the settler role.
     /// @dev The layout is in BatchDecoder.
     /// @param batch packed statements with their rows and signatures
     /// @return number the batch's number
     function settle(bytes calldata batch) external returns (uint64 number);
+
+    /// @notice Whether these are the digests of the batches on one page of the chain, in their order.
+    /// @dev A page is PAGE batches long; page 0 begins with batch 1. The last page may be shorter.
+    function isPage(uint64 page, bytes32[] calldata digests) external view returns (bool);
+
+    /// @notice How many batches a page has.
+    function PAGE() external view returns (uint64);
+
+    /// @notice The batches' head: how many were settled (32 bits) above a digest of all of them (224 bits).
+    function head() external view returns (uint256);
 
     /// @notice How many batches were settled.
     function batchCount() external view returns (uint64);

@@ -5,42 +5,15 @@ pragma solidity ^0.8.30;
 /// @notice A station's registers and sequence move only when a statement that the station's own key
 ///         signed is settled. Registers are cumulative, in Wh, and never fall.
 interface IStationRegistry {
-    /// @notice What a settled statement asks the registry to do.
-    /// @param station    station number
-    /// @param sequence   statement number, the last one plus 1
-    /// @param endTime    end of the statement, Unix seconds
-    /// @param importWh   closing import register, Wh
-    /// @param exportWh   closing export register, Wh
-    /// @param importedWh sum of the rows that took energy, Wh
-    /// @param exportedWh sum of the rows that gave energy back, Wh
-    /// @param payee      account that the rows' tariffs belong to; 0 if no row is billed
-    /// @param structHash EIP-712 hash of the statement
-    /// @param r          first half of the signature
-    /// @param vs         second half with the recovery bit on top (EIP-2098)
-    struct Advance {
-        uint24 station;
-        uint24 sequence;
-        uint40 endTime;
-        uint40 importWh;
-        uint40 exportWh;
-        uint40 importedWh;
-        uint40 exportedWh;
-        uint24 payee;
-        bytes32 structHash;
-        bytes32 r;
-        bytes32 vs;
-    }
-
     /// @notice All that is known of a station.
-    /// @param signer             key that signs its readings and statements
+    /// @param signer             key that signs its readings and statements; zero if it was revoked and not replaced
     /// @param importWh           import register after the last settled statement, Wh
     /// @param sequence           number of the last settled statement, 0 if none
     /// @param payee              operator's account: is paid for charging, pays for energy given back
     /// @param bidirectional      whether it can give energy back at all
-    /// @param revoked            whether its key was revoked
+    /// @param suspendedByOperator   whether its operator suspended it
+    /// @param suspendedByGovernance whether governance suspended it
     /// @param exportWh           export register after the last settled statement, Wh
-    /// @param previousSigner     key before the last rotation; zero if there was none
-    /// @param previousValidUntil last second for which the previous key may have signed, Unix seconds
     /// @param ratedPowerW        the most it can carry in either direction, W
     struct Station {
         address signer;
@@ -48,11 +21,28 @@ interface IStationRegistry {
         uint24 sequence;
         uint24 payee;
         bool bidirectional;
-        bool revoked;
+        bool suspendedByOperator;
+        bool suspendedByGovernance;
         uint40 exportWh;
-        address previousSigner;
-        uint40 previousValidUntil;
         uint32 ratedPowerW;
+    }
+
+    /// @notice A meter that took another one's place. The station signs it as EIP-712 struct of this name.
+    /// @param station         station number
+    /// @param sequence        number in the sequence of statements, the last one plus 1
+    /// @param time            when it happened, Unix seconds
+    /// @param closingImportWh import register of the old meter: as after the last settled statement, Wh
+    /// @param closingExportWh export register of the old meter, Wh
+    /// @param openingImportWh import register of the new meter, Wh
+    /// @param openingExportWh export register of the new meter, Wh
+    struct MeterReplacement {
+        uint24 station;
+        uint24 sequence;
+        uint40 time;
+        uint40 closingImportWh;
+        uint40 closingExportWh;
+        uint40 openingImportWh;
+        uint40 openingExportWh;
     }
 
     /// @notice A new station, with its registers as they stand.
@@ -65,23 +55,48 @@ interface IStationRegistry {
         uint40 importWh,
         uint40 exportWh
     );
-    /// @notice The station signs with another key from now on.
+    /// @notice The station signs with another key from now on. What ended up to `previousValidUntil`, Unix
+    ///         seconds, may be signed by the key before it; `previousSigner` is zero if that was revoked.
     event KeyRotated(
         uint24 indexed station, address indexed signer, address indexed previousSigner, uint40 previousValidUntil
     );
-    /// @notice The station's key is worth nothing from now on.
-    event StationRevoked(uint24 indexed station, address indexed signer);
-    /// @notice The only contract that may move registers.
-    event SettlementModuleSet(address indexed settlement);
+    /// @notice The key signs for nothing that ended after `validUntil`, Unix seconds; for nothing at all if 0.
+    event KeyRevoked(uint24 indexed station, address indexed signer, uint40 validUntil, uint24 indexed by);
+    /// @notice Nothing that the station signs is settled until it is re-activated.
+    event StationSuspended(uint24 indexed station, bool byGovernance, uint24 indexed by);
+    /// @notice The suspension by the operator, or by governance, has ended.
+    event StationReactivated(uint24 indexed station, bool byGovernance, uint24 indexed by);
+    /// @notice Operator and station agreed on a new meter, at this number of the station's sequence.
+    event MeterReplaced(
+        uint24 indexed station,
+        uint24 sequence,
+        uint40 time,
+        uint40 closingImportWh,
+        uint40 closingExportWh,
+        uint40 openingImportWh,
+        uint40 openingExportWh
+    );
 
     /// @notice No such station.
     error UnknownStation(uint24 station);
-    /// @notice The station's key was revoked.
-    error StationIsRevoked(uint24 station);
+    /// @notice The station is suspended.
+    error StationIsSuspended(uint24 station);
+    /// @notice The station is suspended, or not suspended, already.
+    error NoChange(uint24 station);
+    /// @notice The key is not, and never was, this station's.
+    error NotAKey(uint24 station, address signer);
+    /// @notice A key can be cut off only in the past, and only earlier than it already is.
+    error CannotExtend(uint24 station, address signer, uint40 validUntil);
+    /// @notice The old meter must have ended where the last settled statement did.
+    error RegistersDiffer(uint24 station, uint40 importWh, uint40 exportWh);
+    /// @notice What has not happened yet cannot be signed for.
+    error FromTheFuture(uint24 station, uint40 time);
     /// @notice The statement is not the next one: a replay, a duplicate or a gap.
     error SequenceMismatch(uint24 station, uint24 expected, uint24 received);
     /// @notice The statement was signed by another key, for another chain or registry, or altered.
     error WrongSigner(uint24 station, address expected, address recovered);
+    /// @notice A statement does not end within the batch.
+    error MalformedBatch(uint256 length, uint256 decoded);
     /// @notice The signature is malformed or is the high-s twin of a signature.
     error BadSignature(uint24 station);
     /// @notice The rows must sum to exactly what the import register moved.
@@ -94,8 +109,6 @@ interface IStationRegistry {
     error ForeignTariff(uint24 station, uint24 payee, uint24 tariffOperator);
     /// @notice The key already belongs to a station.
     error SignerTaken(address signer, uint24 station);
-    /// @notice Only the settlement module may do this.
-    error NotSettlement(address caller);
     /// @notice Only the operator of the station may do this.
     error NotStationOperator(uint24 station, uint24 payee, uint24 caller);
     /// @notice A station needs a rated power above zero.
@@ -124,24 +137,42 @@ interface IStationRegistry {
         external
         returns (uint24 first);
 
-    /// @notice Replaces the station's key. Only its operator. Statements that end no later than now
-    ///         still settle with the key that is replaced.
+    /// @notice Replaces the station's key. Only its operator. What ended no later than now still settles
+    ///         with the key that is replaced, and with those before it up to their ends.
     function rotateKey(uint24 station, address signer) external;
 
-    /// @notice Makes the station's keys worthless, at once. Its operator or a governor.
-    function revokeStation(uint24 station) external;
+    /// @notice Cuts a key off: its present one, which leaves it without, or one before it. Its operator or a governor.
+    /// @param validUntil what ended after this second does not settle with the key, Unix seconds; 0 for nothing at all
+    function revokeKey(uint24 station, address signer, uint40 validUntil) external;
 
-    /// @notice Names the only contract that may move registers. Needs the governor role.
-    function setSettlementModule(address settlement) external;
+    /// @notice Stops the station. Its operator or a governor; each ends only what it began.
+    function suspendStation(uint24 station) external;
+
+    /// @notice Lets the station go on. Its operator or a governor, each for its own suspension.
+    function reactivateStation(uint24 station) external;
+
+    /// @notice Sets the registers to those of a new meter. Only its operator; the station's present key signs too.
+    /// @param r  first half of the station's signature
+    /// @param vs second half with the recovery bit on top (EIP-2098)
+    function replaceMeter(MeterReplacement calldata replacement, bytes32 r, bytes32 vs) external;
 
     /// @notice Checks each statement's signature, sequence and registers and moves them on.
-    ///         Only the settlement module. Reverts as a whole on the first that does not hold.
-    function advance(Advance[] calldata advances) external;
+    ///         Only modules. Reverts as a whole on the first that does not hold.
+    /// @dev Of the module it believes nothing but the sums.
+    /// @param batch the batch, as BatchDecoder describes it
+    /// @param sums  for each statement what its rows sum to: energy taken (40 bits) above energy given back
+    ///              (40), both in Wh, above the account that the rows' tariffs belong to (24; 0 if none is billed)
+    /// @return statements keccak256 of the statements' EIP-712 hashes, one behind the other
+    function advance(bytes calldata batch, uint256[] calldata sums) external returns (bytes32 statements);
 
     /// @notice All that is known of a station.
     function stationOf(uint24 station) external view returns (Station memory);
 
-    /// @notice The station that a key signs for; 0 if there is none.
+    /// @notice Up to when a key may have signed for the station, Unix seconds: the highest number for its
+    ///         present key, 0 for one that it never had or that is worth nothing.
+    function keyValidUntil(uint24 station, address signer) external view returns (uint40);
+
+    /// @notice The station that a key signs for, or signed for; 0 if there is none.
     function stationOfSigner(address signer) external view returns (uint24);
 
     /// @notice How many stations there are; their numbers are 1 to this.

@@ -39,6 +39,8 @@ interface ITariffBook {
     error EmptyWindow(uint40 validFrom, uint40 validTo);
     /// @notice An operator publishes for itself alone.
     error NotPayee(uint24 payee, uint24 caller);
+    /// @notice The account registry must be a contract.
+    error NotAContract(address account);
     /// @notice All 2^24 - 1 tariff numbers are used.
     error NoTariffNumberLeft();
 
@@ -48,6 +50,9 @@ interface ITariffBook {
 
     /// @notice A price; all fields zero if it does not exist.
     function tariffOf(uint24 tariff) external view returns (Tariff memory);
+
+    /// @notice A price as one word, in the order of TariffTerms; 0 if it does not exist.
+    function termsOf(uint24 tariff) external view returns (uint256 terms);
 
     /// @notice How many prices there are; their numbers are 0 to this minus 1.
     function tariffCount() external view returns (uint24);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity ^0.8.30;
+
+import {ITariffBook} from "./interfaces/ITariffBook.sol";
+
+/// @title A tariff in one word, in the order in which settlement needs it.
+/// @notice payee (24 bits) above validFrom (40) above validTo (40) above flags (16) above |price| (32).
+library TariffTerms {
+    uint256 internal constant PAYEE_SHIFT = 128;
+    uint256 internal constant VALID_FROM_SHIFT = 88;
+    uint256 internal constant VALID_TO_SHIFT = 48;
+    /// @notice The driver is the payer: it buys at a price of zero or above, or sells below zero.
+    uint256 internal constant DRIVER_PAYS = 1 << 40;
+    /// @notice Where settlement sums up the energy: the lowest bit of the sum of what was taken.
+    uint256 internal constant IMPORT_SHIFT = 96;
+    /// @notice The lowest bit of the sum of what was given back.
+    uint256 internal constant EXPORT_SHIFT = 160;
+    /// @notice `terms >> LANE_SHIFT & 0xff` is one of the two.
+    uint256 internal constant LANE_SHIFT = 32;
+    uint256 internal constant PRICE_MASK = 0xffffffff;
+    /// @notice All but the payee.
+    uint256 internal constant WITHOUT_PAYEE = (1 << PAYEE_SHIFT) - 1;
+
+    /// @notice The word of a tariff; never zero for one with a window.
+    function pack(ITariffBook.Tariff memory tariff) internal pure returns (uint256 terms) {
+        int256 price = tariff.priceMicroPerKwh;
+        bool charge = tariff.direction == ITariffBook.Direction.Charge;
+        terms = uint256(tariff.payee) << PAYEE_SHIFT | uint256(tariff.validFrom) << VALID_FROM_SHIFT
+            | uint256(tariff.validTo) << VALID_TO_SHIFT | uint256(price < 0 ? -price : price);
+        terms |= (charge ? IMPORT_SHIFT : EXPORT_SHIFT) << LANE_SHIFT;
+        if (charge == (price >= 0)) terms |= DRIVER_PAYS;
+    }
+
+    /// @notice Whether the tariff is for energy given back.
+    function discharges(uint256 terms) internal pure returns (bool) {
+        return terms >> LANE_SHIFT & 0xff == EXPORT_SHIFT;
+    }
+
+    /// @notice The tariff of a word; all zero for zero.
+    function unpack(uint256 terms) internal pure returns (ITariffBook.Tariff memory tariff) {
+        if (terms == 0) return tariff;
+        bool charge = !discharges(terms);
+        int256 price = int256(terms & PRICE_MASK);
+        tariff.payee = uint24(terms >> PAYEE_SHIFT);
+        tariff.direction = charge ? ITariffBook.Direction.Charge : ITariffBook.Direction.Discharge;
+        tariff.priceMicroPerKwh = int32(charge == (terms & DRIVER_PAYS != 0) ? price : -price);
+        tariff.validFrom = uint40(terms >> VALID_FROM_SHIFT);
+        tariff.validTo = uint40(terms >> VALID_TO_SHIFT);
+    }
+}
