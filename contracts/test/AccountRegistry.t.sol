@@ -201,6 +201,71 @@ contract AccountRegistryTest is Base {
         accounts.setDriverKey(NOBODY, DAVE_VEHICLE);
     }
 
+    function test_aStrangerSetsNoVehicleKey() public {
+        vm.expectRevert(_notAMember(STRANGER));
+        vm.prank(STRANGER);
+        accounts.setDriverKey(ALICE, DAVE_VEHICLE);
+        vm.assertEq(accounts.driverKeyOf(ALICE), ALICE_VEHICLE);
+    }
+
+    function test_aReplacedVehicleKeyIsValidUpToItsReplacement() public {
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, ALICE_VEHICLE), type(uint40).max);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, DAVE_VEHICLE), 0);
+        vm.assertEq(accounts.driverKeyValidUntil(BOB, ALICE_VEHICLE), 0);
+        _setKey(NOW + 5, DAVE_VEHICLE);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, ALICE_VEHICLE), NOW + 5);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, DAVE_VEHICLE), type(uint40).max);
+        _setKey(NOW + 9, address(0));
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, ALICE_VEHICLE), NOW + 5);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, DAVE_VEHICLE), NOW + 9);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, address(0)), 0);
+    }
+
+    function test_aVehicleKeyThatComesBackIsValidAgain() public {
+        _setKey(NOW + 5, DAVE_VEHICLE);
+        _setKey(NOW + 9, ALICE_VEHICLE);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, ALICE_VEHICLE), type(uint40).max);
+        _setKey(NOW + 20, DAVE_VEHICLE);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, ALICE_VEHICLE), NOW + 20);
+    }
+
+    function test_aVehicleKeySetToItselfStaysValid() public {
+        _setKey(NOW + 5, ALICE_VEHICLE);
+        vm.assertEq(accounts.driverKeyOf(ALICE), ALICE_VEHICLE);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, ALICE_VEHICLE), type(uint40).max);
+    }
+
+    function test_aVehicleKeyThatMovesToAnotherAccountKeepsItsWindowWithTheFirst() public {
+        _setKey(NOW + 5, address(0));
+        vm.prank(BOB_OWNER);
+        accounts.setDriverKey(BOB, ALICE_VEHICLE);
+        vm.assertEq(accounts.driverKeyValidUntil(ALICE, ALICE_VEHICLE), NOW + 5);
+        vm.assertEq(accounts.driverKeyValidUntil(BOB, ALICE_VEHICLE), type(uint40).max);
+    }
+
+    function testFuzz_eachVehicleKeyIsValidUpToTheLastTimeItWasReplaced(uint8[10] calldata picks) public {
+        uint40[4] memory until;
+        uint256 present = 3;
+        _setKey(NOW, address(0));
+        for (uint40 i; i < picks.length; ++i) {
+            uint256 pick = picks[i] % 4;
+            if (present < 3) until[present] = NOW + i + 1;
+            _setKey(NOW + i + 1, pick == 3 ? address(0) : _fresh(pick));
+            present = pick;
+        }
+        for (uint256 i; i < 3; ++i) {
+            vm.assertEq(
+                accounts.driverKeyValidUntil(ALICE, _fresh(i)), i == present ? type(uint40).max : uint256(until[i])
+            );
+        }
+    }
+
+    function _setKey(uint40 time, address key) private {
+        vm.warp(time);
+        vm.prank(ALICE_OWNER);
+        accounts.setDriverKey(ALICE, key);
+    }
+
     /// @dev Two owners take turns; a key that one holds is refused to the other, and no key is ever lost.
     function testFuzz_setDriverKeyKeepsEachKeyWithOneAccount(uint8[12] calldata picks) public {
         address[2] memory held = [ALICE_VEHICLE, address(0)];
@@ -326,9 +391,42 @@ contract AccountRegistryTest is Base {
         }
     }
 
+    function testFuzz_requireMemberNeedsAnOpenAccount(address caller) public {
+        uint24 account = accounts.accountOf(caller);
+        if (account == 0) vm.expectRevert(_notAMember(caller));
+        vm.assertEq(accounts.requireMember(caller), account);
+        vm.assertEq(accounts.requireMember(BOB_OWNER), BOB);
+    }
+
     function testFuzz_requireRoleNeedsAnyRoleOfTheMask(uint16 mask) public {
         if (mask & (Roles.OPERATOR | Roles.SETTLER | Roles.ISSUER) == 0) vm.expectRevert(_missingRole(OPERATOR, mask));
         accounts.requireRole(OPERATOR, mask);
+    }
+
+    /* STRANGERS */
+
+    function testFuzz_aStrangerChangesNothing(address stranger) public {
+        vm.assume(!accounts.isMember(stranger));
+        vm.startPrank(stranger);
+        bytes memory noOpener = _missingRole(stranger, Roles.OPERATOR | Roles.GOVERNOR);
+        bytes memory noGovernor = _missingRole(stranger, Roles.GOVERNOR);
+        vm.expectRevert(noOpener);
+        accounts.openAccount(DAVE_OWNER, DAVE_VEHICLE);
+        vm.expectRevert(noOpener);
+        accounts.openAccounts(new address[](0), new address[](0));
+        vm.expectRevert(_notAMember(stranger));
+        accounts.setDriverKey(ALICE, DAVE_VEHICLE);
+        vm.expectRevert(_notAMember(stranger));
+        accounts.closeAccount(CAROL);
+        vm.expectRevert(noOpener);
+        accounts.reopenAccount(CAROL);
+        vm.expectRevert(noGovernor);
+        accounts.setTreasury(address(escrow));
+        vm.expectRevert(noGovernor);
+        accounts.grantRole(CAROL, Roles.AUDITOR);
+        vm.expectRevert(noGovernor);
+        accounts.revokeRole(OPERATOR_ACCOUNT, Roles.SETTLER);
+        vm.stopPrank();
     }
 
     /* VIEWS */
@@ -338,6 +436,8 @@ contract AccountRegistryTest is Base {
         vm.assertFalse(accounts.isOpen(account));
         vm.assertEq(accounts.ownerOf(account), address(0));
         vm.assertEq(accounts.driverKeyOf(account), address(0));
+        vm.assertEq(accounts.driverKeyValidUntil(account, ALICE_VEHICLE), 0);
+        vm.assertEq(accounts.driverKeyValidUntil(account, address(0)), 0);
         vm.assertEq(accounts.rolesOf(account), 0);
         vm.assertFalse(accounts.isMember(_fresh(seed)));
         vm.assertEq(accounts.accountOf(_fresh(seed)), 0);

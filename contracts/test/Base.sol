@@ -3,8 +3,12 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
+import {BatchDecoder} from "../BatchDecoder.sol";
+import {Entry, entryOf} from "../Entries.sol";
 import {IAccountRegistry} from "../interfaces/IAccountRegistry.sol";
+import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
+import {IModuleGate} from "../interfaces/IModuleGate.sol";
 import {ISessionSettlement} from "../interfaces/ISessionSettlement.sol";
 import {IStationRegistry} from "../interfaces/IStationRegistry.sol";
 import {ITariffBook} from "../interfaces/ITariffBook.sol";
@@ -30,11 +34,21 @@ interface Vm {
     function assume(bool condition) external pure;
     function chainId(uint256 id) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
+    function etch(address target, bytes calldata code) external;
     function expectEmit(address emitter) external;
     function expectRevert() external;
     function expectRevert(bytes calldata data) external;
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function getRecordedLogs() external returns (Log[] memory);
+    function keyExistsJson(string calldata json, string calldata path) external view returns (bool);
+    function parseJsonAddress(string calldata json, string calldata path) external pure returns (address);
+    function parseJsonBool(string calldata json, string calldata path) external pure returns (bool);
+    function parseJsonBytes(string calldata json, string calldata path) external pure returns (bytes memory);
+    function parseJsonInt(string calldata json, string calldata path) external pure returns (int256);
+    function parseJsonString(string calldata json, string calldata path) external pure returns (string memory);
+    function parseJsonUint(string calldata json, string calldata path) external pure returns (uint256);
     function prank(address caller) external;
+    function readFile(string calldata path) external view returns (string memory);
     function recordLogs() external;
     function revertToState(uint256 id) external returns (bool);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
@@ -42,6 +56,7 @@ interface Vm {
     function startPrank(address caller) external;
     function stopPrank() external;
     function store(address target, bytes32 slot, bytes32 value) external;
+    function toString(uint256 value) external pure returns (string memory);
     function warp(uint256 time) external;
 }
 
@@ -83,6 +98,12 @@ abstract contract Base {
     );
     bytes32 internal constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 internal constant AUTHORISATION_TYPEHASH = keccak256(
+        "SessionAuthorisation(uint24 account,uint24 station,uint40 maxEnergyWh,int32 maxPriceMicroPerKwh,uint96 maxCostMicro,bool dischargeAllowed,uint40 notBefore,uint40 expiry,uint64 nonce)"
+    );
+    bytes32 internal constant REPLACEMENT_TYPEHASH = keccak256(
+        "MeterReplacement(uint24 station,uint24 sequence,uint40 time,uint40 closingImportWh,uint40 closingExportWh,uint40 openingImportWh,uint40 openingExportWh)"
+    );
     uint256 internal constant CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
     uint256 internal constant CHAIN_ID = 31337;
 
@@ -91,6 +112,12 @@ abstract contract Base {
     uint40 internal constant START = NOW - 3600;
     uint24 internal constant INTERVAL_S = 900;
     uint40 internal constant WITHDRAWAL_DELAY = 1 days;
+    uint40 internal constant MAX_FREEZE_S = 72 hours;
+    /// @dev Longer than a withdrawal that was requested and then frozen for 72 hours.
+    uint40 internal constant MODULE_DELAY = 7 days;
+    uint96 internal constant BOND_MICRO = 1_000_000;
+    uint40 internal constant DISPUTE_WINDOW_S = 90 days;
+    uint40 internal constant ANSWER_WINDOW_S = 7 days;
 
     address internal constant HOUSE_OWNER = address(0x1001);
     address internal constant DUST_OWNER = address(0x1002);
@@ -100,7 +127,9 @@ abstract contract Base {
     address internal constant ALICE_OWNER = address(0x1006);
     address internal constant BOB_OWNER = address(0x1007);
     address internal constant CAROL_OWNER = address(0x1008);
-    address internal constant ALICE_VEHICLE = address(0x2006);
+    uint256 internal constant ALICE_VEHICLE_KEY = 0xA11CE;
+    /// @dev The address of ALICE_VEHICLE_KEY.
+    address internal constant ALICE_VEHICLE = 0xe05fcC23807536bEe418f142D19fa0d21BB0cfF7;
     address internal constant STRANGER = address(0x9999);
 
     uint24 internal constant HOUSE = 1;
@@ -155,6 +184,10 @@ abstract contract Base {
     ISettlementToken internal token;
     IEscrow internal escrow;
     ISessionSettlement internal settlement;
+    IDisputeCourt internal court;
+    /// @dev The module gates of escrow and station registry.
+    IModuleGate internal escrowGate;
+    IModuleGate internal stationGate;
 
     function setUp() public virtual {
         vm.warp(NOW);
@@ -172,18 +205,31 @@ abstract contract Base {
 
     function _deploySystem() private {
         accounts = IAccountRegistry(_deploy("AccountRegistry", abi.encode(HOUSE_OWNER, DUST_OWNER, GOVERNOR)));
-        stations = IStationRegistry(_deploy("StationRegistry", abi.encode(accounts)));
+        stations = IStationRegistry(_deploy("StationRegistry", abi.encode(accounts, MODULE_DELAY)));
         tariffBook = ITariffBook(_deploy("TariffBook", abi.encode(accounts)));
         token = ISettlementToken(_deploy("SettlementToken", abi.encode(accounts)));
-        escrow = IEscrow(_deploy("Escrow", abi.encode(accounts, token, WITHDRAWAL_DELAY)));
+        escrow = IEscrow(_deploy("Escrow", abi.encode(accounts, token, WITHDRAWAL_DELAY, MODULE_DELAY)));
+        escrowGate = IModuleGate(address(escrow));
+        stationGate = IModuleGate(address(stations));
         settlement =
             ISessionSettlement(_deploy("SessionSettlement", abi.encode(accounts, stations, tariffBook, escrow)));
+        bytes memory courtArguments =
+            abi.encode(accounts, tariffBook, escrow, settlement, BOND_MICRO, DISPUTE_WINDOW_S, ANSWER_WINDOW_S);
+        court = IDisputeCourt(_deploy("DisputeCourt", courtArguments));
         vm.startPrank(GOVERNOR);
         token.setEscrow(address(escrow));
-        escrow.setSettlementModule(address(settlement));
-        stations.setSettlementModule(address(settlement));
+        accounts.setTreasury(address(escrow));
+        escrowGate.proposeModule(address(settlement));
+        escrowGate.proposeModule(address(court));
+        stationGate.proposeModule(address(settlement));
+        _proposeOtherModules();
+        escrowGate.sealModules();
+        stationGate.sealModules();
         vm.stopPrank();
     }
+
+    /// @dev Called as governor before the gates are sealed: modules that a test brings itself are active at once.
+    function _proposeOtherModules() internal virtual {}
 
     function _deploy(string memory name, bytes memory arguments) internal returns (address) {
         return vm.deployCode(string.concat(name, ".sol:", name), arguments);
@@ -377,6 +423,171 @@ abstract contract Base {
         _settle(batch);
     }
 
+    /// @dev Settles batches without statements, each with other evidence, and tells what the chain keeps of them.
+    function _anchor(uint256 count) internal returns (bytes32[] memory digests) {
+        digests = new bytes32[](count);
+        for (uint256 i; i < count; ++i) {
+            bytes32 evidence = keccak256(abi.encode("anchored", i));
+            _settle(abi.encodePacked(uint8(1), uint8(0), uint16(0), evidence));
+            digests[i] = _batchDigest(evidence, 0, new uint24[](0));
+        }
+    }
+
+    /// @dev What the chain of batches keeps of a batch.
+    /// @param statements keccak256 of the statements' hashes one behind the other; 0 if there are none
+    function _batchDigest(bytes32 evidence, bytes32 statements, uint24[] memory setAside)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(evidence, statements, setAside));
+    }
+
+    /// @dev A statement's numbers in one word, as BatchSettled tells them.
+    function _numbers(Statement memory s) internal pure returns (uint256) {
+        bytes memory packed =
+            abi.encodePacked(s.station, s.sequence, s.startTime, s.durationS, s.importWh, s.exportWh, s.tariffBase);
+        return uint256(bytes32(abi.encodePacked(packed, uint16(s.rows.length / 13), bytes3(s.telemetryRoot))));
+    }
+
+    function _list(uint256 word) internal pure returns (uint256[] memory one) {
+        one = new uint256[](1);
+        one[0] = word;
+    }
+
+    /* MONEY */
+
+    function _entry(uint24 account, uint96 debitMicro, uint96 creditMicro) internal pure returns (Entry) {
+        return entryOf(account, debitMicro, creditMicro);
+    }
+
+    function _entries(Entry one, Entry two) internal pure returns (Entry[] memory entries) {
+        entries = new Entry[](2);
+        (entries[0], entries[1]) = (one, two);
+    }
+
+    function _entries(Entry one, Entry two, Entry three) internal pure returns (Entry[] memory entries) {
+        entries = new Entry[](3);
+        (entries[0], entries[1], entries[2]) = (one, two, three);
+    }
+
+    function _request(address owner, uint24 account, uint96 amountMicro) internal {
+        vm.prank(owner);
+        escrow.requestWithdrawal(account, amountMicro);
+    }
+
+    /// @dev All that the escrow keeps of an account, to tell whether anything of it changed.
+    function _moneyOf(uint24 account) internal view returns (bytes memory) {
+        (uint96 requestedMicro, uint40 availableAt) = escrow.withdrawalOf(account);
+        (uint96 owedMicro, uint32 first, uint32 next) = escrow.debtsOf(account);
+        (uint64 capMicro, uint64 spentMicro, uint24 day) = escrow.dailyCapOf(account);
+        return abi.encode(
+            escrow.freeOf(account),
+            requestedMicro,
+            availableAt,
+            escrow.lockedOf(account),
+            abi.encode(owedMicro, first, next),
+            abi.encode(capMicro, spentMicro, day)
+        );
+    }
+
+    /// @dev What all of the fixture's accounts have in the escrow, free, requested and locked, micro-euro.
+    function _totalHeld() internal view returns (uint256 total) {
+        for (uint24 account = 1; account <= ACCOUNTS; ++account) {
+            (uint96 requestedMicro,) = escrow.withdrawalOf(account);
+            total += _free(account) + requestedMicro + escrow.lockedOf(account);
+        }
+    }
+
+    /* DISPUTES */
+
+    /// @dev Proves a row of a batch with the fixture's evidence that is the chain's only one.
+    function _proofOf(Statement memory s, uint256 row) internal pure returns (IDisputeCourt.Proof memory) {
+        return _proofOf(s, row, new uint24[](0));
+    }
+
+    function _proofOf(Statement memory s, uint256 row, uint24[] memory setAside)
+        internal
+        pure
+        returns (IDisputeCourt.Proof memory)
+    {
+        Statement[] memory all = new Statement[](1);
+        all[0] = s;
+        return _proofOf(1, new bytes32[](0), all, setAside, 0, row);
+    }
+
+    /// @dev Proves a row of a batch with the fixture's evidence.
+    /// @param before digests of the batches before it on its page
+    function _proofOf(
+        uint64 batch,
+        bytes32[] memory before,
+        Statement[] memory all,
+        uint24[] memory setAside,
+        uint256 index,
+        uint256 row
+    ) internal pure returns (IDisputeCourt.Proof memory proof) {
+        proof.statements = new bytes32[](all.length);
+        for (uint256 i; i < all.length; ++i) {
+            proof.statements[i] = _structHash(all[i]);
+        }
+        proof.batch = batch;
+        proof.evidence = EVIDENCE;
+        proof.setAside = setAside;
+        proof.page = new bytes32[](before.length + 1);
+        for (uint256 i; i < before.length; ++i) {
+            proof.page[i] = before[i];
+        }
+        bytes32 statements = keccak256(abi.encodePacked(proof.statements));
+        proof.page[before.length] = _batchDigest(EVIDENCE, statements, setAside);
+        (proof.index, proof.row, proof.rows) = (index, row, all[index].rows);
+        proof.statement = _decoded(all[index]);
+    }
+
+    function _decoded(Statement memory s) internal pure returns (BatchDecoder.Statement memory) {
+        return BatchDecoder.Statement({
+            station: s.station,
+            sequence: s.sequence,
+            startTime: s.startTime,
+            durationS: s.durationS,
+            importWh: s.importWh,
+            exportWh: s.exportWh,
+            tariffBase: s.tariffBase,
+            telemetryRoot: s.telemetryRoot
+        });
+    }
+
+    /// @dev Alice allows everything at the V2G station during the tests' interval.
+    function _authorisation() internal pure returns (IDisputeCourt.SessionAuthorisation memory) {
+        return IDisputeCourt.SessionAuthorisation({
+            account: ALICE,
+            station: V2G_STATION,
+            maxEnergyWh: type(uint40).max,
+            maxPriceMicroPerKwh: type(int32).max,
+            maxCostMicro: type(uint96).max,
+            dischargeAllowed: true,
+            notBefore: START,
+            expiry: START + INTERVAL_S,
+            nonce: 1
+        });
+    }
+
+    /// @dev The digest that a driver signs, which is the session's id.
+    function _authorisationDigest(IDisputeCourt.SessionAuthorisation memory authorisation)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes32 structHash = keccak256(bytes.concat(abi.encode(AUTHORISATION_TYPEHASH), abi.encode(authorisation)));
+        return _digest(_domain(CHAIN_ID, address(accounts)), structHash);
+    }
+
+    /* METERS */
+
+    /// @dev What the station's key signs when its meter is replaced.
+    function _replacementDigest(IStationRegistry.MeterReplacement memory m) internal view returns (bytes32) {
+        return _digest(_domain(), keccak256(bytes.concat(abi.encode(REPLACEMENT_TYPEHASH), abi.encode(m))));
+    }
+
     /* CHECKS */
 
     function _free(uint24 account) internal view returns (uint256) {
@@ -396,6 +607,22 @@ abstract contract Base {
 
     function _missingRole(address caller, uint16 roles) internal pure returns (bytes memory) {
         return abi.encodeWithSelector(IAccountRegistry.MissingRole.selector, caller, roles);
+    }
+
+    function _notAMember(address caller) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IAccountRegistry.NotAMember.selector, caller);
+    }
+
+    function _notAccountOwner(address caller, uint24 account) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IAccountRegistry.NotAccountOwner.selector, caller, account);
+    }
+
+    function _notAModule(address caller) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IModuleGate.NotAModule.selector, caller);
+    }
+
+    function _isPaused() internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IEscrow.IsPaused.selector);
     }
 
     function _unknownAccount(uint24 account) internal pure returns (bytes memory) {

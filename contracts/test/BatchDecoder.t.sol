@@ -7,23 +7,64 @@ import {Vm} from "./Base.sol";
 /// @title BatchDecoder against a twin in plain Solidity, which slices bytes one by one.
 contract BatchDecoderTest {
     using BatchDecoder for bytes;
+    using BatchDecoder for uint256;
     using WordTables for WordTable;
 
     Vm private constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
-    /* THE DECODER */
+    bytes32 private constant TYPEHASH = keccak256(
+        "IntervalStatement(uint24 station,uint24 sequence,uint40 startTime,uint24 durationS,uint40 importWh,uint40 exportWh,uint24 tariffBase,bytes32 telemetryRoot,bytes rows)"
+    );
+
+    /* THE DECODER, WITH THE BATCH AS THE LAST ARGUMENT: BEHIND IT THERE IS NOTHING */
 
     function header(bytes calldata batch) external pure returns (bytes memory) {
         (uint8 version, uint8 tableBits, uint256 statements, bytes32 evidence) = batch.header();
         return abi.encode(version, tableBits, statements, evidence);
     }
 
-    function statementAt(uint256 at, bytes calldata batch) external pure returns (bytes memory) {
-        return abi.encode(batch.statementAt(at));
+    function numbersAt(uint256 at, bytes calldata batch) external pure returns (uint256) {
+        return batch.numbersAt(at);
     }
 
-    function rowAt(uint256 at, bytes calldata batch) external pure returns (uint256) {
-        return BatchDecoder.rowAt(batch.position(at));
+    function signatureAt(uint256 at, bytes calldata batch) external pure returns (bytes memory) {
+        (bytes32 r, bytes32 vs) = batch.signatureAt(at);
+        return abi.encode(r, vs);
+    }
+
+    function structHashAt(uint256 at, uint256 next, bytes calldata batch) external pure returns (bytes32) {
+        return batch.structHashAt(at, next);
+    }
+
+    function hashTwiceAmongOtherMemory(uint256 next, bytes calldata batch) external pure returns (bytes memory) {
+        bytes memory before = batch;
+        bytes32 one = batch.structHashAt(0, next);
+        uint256[] memory between = new uint256[](12);
+        bytes32 two = batch.structHashAt(0, next);
+        uint256[] memory behind = new uint256[](12);
+        assert(keccak256(before) == keccak256(batch));
+        for (uint256 i; i < 12; ++i) {
+            assert(between[i] | behind[i] == 0);
+        }
+        return abi.encode(one, two);
+    }
+
+    function rowsOf(uint256 statements, bytes calldata batch) external pure returns (uint256) {
+        return batch.rowsOf(statements);
+    }
+
+    function rowOf(uint256 index, bytes calldata rows) external pure returns (uint256) {
+        return rows.rowOf(index);
+    }
+
+    /// @dev What is read from a copy in memory, after other memory was used.
+    function fromMemory(uint256 at, bytes calldata batch) external pure returns (uint256 numbers, uint256 row) {
+        uint256[] memory before = new uint256[](3);
+        uint256 start = batch.copied();
+        uint256[] memory behind = new uint256[](3);
+        numbers = BatchDecoder.numbersAt(start + at);
+        row = BatchDecoder.rowAt(start + at);
+        assert(before[2] == 0 && behind[0] == 0);
     }
 
     /* AGAINST ITS TWIN */
@@ -35,15 +76,85 @@ contract BatchDecoderTest {
         vm.assertEq(this.header(batch), expected);
     }
 
-    function testFuzz_aStatementIsReadAsByTheTwin(uint256 seed, uint256 length, uint256 at) public view {
+    function testFuzz_theNumbersOfAStatementAreReadAsByTheTwin(uint256 seed, uint256 length, uint256 at) public view {
         bytes memory batch = _noise(seed, length % 400);
         at %= 400;
-        vm.assertEq(this.statementAt(at, batch), abi.encode(_statementAt(batch, at)));
+        vm.assertEq(_taken(this.numbersAt(at, batch)), _statementAt(batch, at));
     }
 
-    function testFuzz_aRowIsReadAsByTheTwin(bytes calldata batch, uint256 at) public view {
-        at %= batch.length + 20;
-        vm.assertEq(this.rowAt(at, batch), _number(batch, at, 13));
+    function testFuzz_aSignatureIsReadAsByTheTwin(uint256 seed, uint256 length, uint256 at) public view {
+        bytes memory batch = _noise(seed, length % 400);
+        at %= 400;
+        bytes memory expected = abi.encode(_number(batch, at + 61, 32), _number(batch, at + 93, 32));
+        vm.assertEq(this.signatureAt(at, batch), expected);
+    }
+
+    function testFuzz_aStatementIsHashedAsByTheTwin(uint256 seed, uint256 rows, uint256 at) public view {
+        rows %= 12;
+        at %= 80;
+        uint256 next = at + 125 + 13 * rows;
+        bytes memory batch = _noise(seed, next + seed % 3);
+        vm.assertEq(this.structHashAt(at, next, batch), _structHash(batch, at, next));
+    }
+
+    /// @dev It works in free memory: what was there before stays, and what comes after is not disturbed.
+    function testFuzz_hashingAStatementLeavesMemoryAsItWas(uint256 seed, uint256 rows) public view {
+        uint256 next = 125 + 13 * (rows % 40);
+        bytes memory batch = _noise(seed, next);
+        bytes32 expected = _structHash(batch, 0, next);
+        vm.assertEq(this.hashTwiceAmongOtherMemory(next, batch), abi.encode(expected, expected));
+    }
+
+    function testFuzz_aStatementTakenApartHasTheSameHash(uint256 seed, uint256 rows) public view {
+        uint256 next = 125 + 13 * (rows % 12);
+        bytes memory batch = _noise(seed, next);
+        BatchDecoder.Statement memory statement = BatchDecoder.Statement({
+            station: _number(batch, 0, 3),
+            sequence: _number(batch, 3, 3),
+            startTime: _number(batch, 6, 5),
+            durationS: _number(batch, 11, 3),
+            importWh: _number(batch, 14, 5),
+            exportWh: _number(batch, 19, 5),
+            tariffBase: _number(batch, 24, 3),
+            telemetryRoot: bytes32(_number(batch, 29, 32))
+        });
+        bytes32 rowsHash = keccak256(_slice(batch, 125, next));
+        vm.assertEq(BatchDecoder.structHash(statement, rowsHash), this.structHashAt(0, next, batch));
+    }
+
+    /// @dev The twin walks over the batch.
+    function testFuzz_theRowsOfABatchAreCountedAsByTheTwin(uint256 seed, uint256 statements) public view {
+        statements %= 6;
+        bytes memory batch = new bytes(36);
+        uint256 count;
+        for (uint256 i; i < statements; ++i) {
+            uint256 rows = uint256(keccak256(abi.encode(seed, i))) % 9;
+            batch = bytes.concat(batch, new bytes(125 + 13 * rows));
+            count += rows;
+        }
+        vm.assertEq(this.rowsOf(statements, batch), count);
+    }
+
+    function testFuzz_aRowIsReadAsByTheTwin(bytes calldata rows, uint256 index) public view {
+        index %= rows.length / 13 + 2;
+        vm.assertEq(this.rowOf(index, rows), _number(rows, 13 * index, 13));
+    }
+
+    function testFuzz_aCopyInMemoryIsReadAsByTheTwin(uint256 seed, uint256 length, uint256 at) public view {
+        length = 32 + length % 400;
+        at %= length - 31;
+        bytes memory batch = _noise(seed, length);
+        (uint256 numbers, uint256 row) = this.fromMemory(at, batch);
+        vm.assertEq(numbers, _number(batch, at, 32));
+        vm.assertEq(row, _number(batch, at, 13));
+    }
+
+    /// @dev The last row ends where the batch does; what lies behind it is not read into it.
+    function testFuzz_theLastRowOfACopyIsReadAsByTheTwin(uint256 seed, uint256 length) public view {
+        length = 13 + length % 400;
+        bytes memory batch = _noise(seed, length);
+        (, uint256 row) = this.fromMemory(length - 13, batch);
+        vm.assertEq(row, _number(batch, length - 13, 13));
     }
 
     function test_eachPartHasItsPublishedLength() public pure {
@@ -58,43 +169,144 @@ contract BatchDecoderTest {
     function test_eachFieldLiesInItsPlace() public view {
         bytes memory batch = abi.encodePacked(uint24(1), uint24(2), uint40(3), uint24(4), uint40(5), uint40(6));
         batch = abi.encodePacked(batch, uint24(7), uint16(8), bytes32(uint256(9)), bytes32(uint256(10)), uint256(11));
-        bytes memory expected = abi.encode(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
-        vm.assertEq(this.statementAt(0, batch), expected);
-        vm.assertEq(this.statementAt(36, bytes.concat(new bytes(36), batch, hex"ff")), expected);
+        bytes memory expected = abi.encode(1, 2, 3, 4, 5, 6, 7, 8 * 13);
+        bytes memory behind = bytes.concat(new bytes(36), batch, hex"ff");
+        vm.assertEq(_taken(this.numbersAt(0, batch)), expected);
+        vm.assertEq(_taken(this.numbersAt(36, behind)), expected);
+        vm.assertEq(this.signatureAt(0, batch), abi.encode(10, 11));
+        vm.assertEq(this.signatureAt(36, behind), abi.encode(10, 11));
     }
+
+    /* TABLES */
 
     function testFuzz_aWordTableIsAnArray(uint256 seed, uint256 bits, uint8[16] calldata picks) public pure {
         uint256 size = 1 << bits % 5;
         uint256[] memory twin = new uint256[](size);
+        uint256[] memory before = new uint256[](1);
         WordTable table = WordTables.create(size);
         uint256[] memory neighbour = new uint256[](1);
+        vm.assertEq(WordTables.mask(size), 32 * (size - 1));
         for (uint256 i; i < picks.length; ++i) {
             uint256 word = uint256(keccak256(abi.encode(seed, i)));
-            twin[picks[i] % size] = word;
-            table.set(picks[i] % size, word);
+            uint256 index = picks[i] % size;
+            twin[index] = word;
+            if (picks[i] & 0x80 == 0) table.set(index, word);
+            else table.put(32 * index, word);
         }
         for (uint256 i; i < size; ++i) {
             vm.assertEq(table.get(i), twin[i]);
+            vm.assertEq(table.at(32 * i), twin[i]);
         }
-        vm.assertEq(neighbour[0], 0);
+        vm.assertEq(neighbour[0] | before[0], 0);
+    }
+
+    function testFuzz_theWordsOfAListAreTheList(uint256[] memory list, uint256 index, uint256 word) public pure {
+        vm.assume(list.length != 0);
+        index %= list.length;
+        bytes32 before = keccak256(abi.encode(list));
+        for (uint256 i; i < list.length; ++i) {
+            vm.assertEq(WordTables.words(list).get(i), list[i]);
+        }
+        vm.assertEq(keccak256(abi.encode(list)), before);
+        WordTables.words(list).set(index, word);
+        vm.assertEq(list[index], word);
+    }
+
+    function testFuzz_aTableIsHashedAsItsWords(uint256 seed, uint256 size, uint256 part) public pure {
+        size = 1 + size % 20;
+        part %= size + 1;
+        WordTable table = WordTables.create(size);
+        bytes memory words;
+        for (uint256 i; i < size; ++i) {
+            uint256 word = uint256(keccak256(abi.encode(seed, i)));
+            table.set(i, word);
+            if (i < part) words = abi.encodePacked(words, word);
+        }
+        vm.assertEq(table.hashed(part), keccak256(words));
+    }
+
+    function testFuzz_aTableBehindATableIsItsRest(uint256 seed, uint256 offset, uint256 at) public pure {
+        WordTable table = WordTables.create(16);
+        for (uint256 i; i < 16; ++i) {
+            table.set(i, uint256(keccak256(abi.encode(seed, i))));
+        }
+        offset %= 16;
+        at %= 16 - offset;
+        vm.assertEq(table.behind(32 * offset).get(at), uint256(keccak256(abi.encode(seed, offset + at))));
+        table.behind(32 * offset).set(at, 7);
+        vm.assertEq(table.get(offset + at), 7);
+    }
+
+    function testFuzz_clearingSetsTheFirstWordsToZeroAndNoOther(uint256 seed, uint256 size) public pure {
+        size %= 17;
+        WordTable table = WordTables.create(16);
+        uint256[] memory neighbour = new uint256[](1);
+        neighbour[0] = seed;
+        for (uint256 i; i < 16; ++i) {
+            table.set(i, ~uint256(keccak256(abi.encode(seed, i))));
+        }
+        table.clear(size);
+        for (uint256 i; i < 16; ++i) {
+            vm.assertEq(table.get(i), i < size ? 0 : ~uint256(keccak256(abi.encode(seed, i))));
+        }
+        vm.assertEq(neighbour[0], seed);
+    }
+
+    function testFuzz_aNewTableIsAllZeroWhateverLayThereBefore(uint256 dirt, uint256 size) public pure {
+        size = 1 + size % 32;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            for { let i := 0 } lt(i, 40) { i := add(i, 1) } { mstore(add(free, mul(i, 32)), not(dirt)) }
+        }
+        WordTable table = WordTables.create(size);
+        for (uint256 i; i < size; ++i) {
+            vm.assertEq(table.get(i), 0);
+        }
     }
 
     /* THE TWIN */
 
-    function _statementAt(bytes memory batch, uint256 at) private pure returns (BatchDecoder.Statement memory) {
-        return BatchDecoder.Statement({
-            station: _number(batch, at, 3),
-            sequence: _number(batch, at + 3, 3),
-            startTime: _number(batch, at + 6, 5),
-            durationS: _number(batch, at + 11, 3),
-            importWh: _number(batch, at + 14, 5),
-            exportWh: _number(batch, at + 19, 5),
-            tariffBase: _number(batch, at + 24, 3),
-            rows: _number(batch, at + 27, 2),
-            telemetryRoot: bytes32(_number(batch, at + 29, 32)),
-            r: bytes32(_number(batch, at + 61, 32)),
-            vs: bytes32(_number(batch, at + 93, 32))
-        });
+    function _taken(uint256 numbers) private pure returns (bytes memory) {
+        return abi.encode(
+            numbers.station(),
+            numbers.sequence(),
+            numbers.startTime(),
+            numbers.durationS(),
+            numbers.importWh(),
+            numbers.exportWh(),
+            numbers.tariffBase(),
+            numbers.rowBytes()
+        );
+    }
+
+    function _statementAt(bytes memory batch, uint256 at) private pure returns (bytes memory) {
+        return abi.encode(
+            _number(batch, at, 3),
+            _number(batch, at + 3, 3),
+            _number(batch, at + 6, 5),
+            _number(batch, at + 11, 3),
+            _number(batch, at + 14, 5),
+            _number(batch, at + 19, 5),
+            _number(batch, at + 24, 3),
+            13 * _number(batch, at + 27, 2)
+        );
+    }
+
+    function _structHash(bytes memory batch, uint256 at, uint256 next) private pure returns (bytes32) {
+        bytes memory fields = bytes.concat(
+            abi.encode(TYPEHASH, _number(batch, at, 3), _number(batch, at + 3, 3), _number(batch, at + 6, 5)),
+            abi.encode(_number(batch, at + 11, 3), _number(batch, at + 14, 5), _number(batch, at + 19, 5)),
+            abi.encode(_number(batch, at + 24, 3), _number(batch, at + 29, 32)),
+            abi.encode(keccak256(_slice(batch, at + 125, next)))
+        );
+        return keccak256(fields);
+    }
+
+    function _slice(bytes memory data, uint256 from, uint256 to) private pure returns (bytes memory part) {
+        part = new bytes(to - from);
+        for (uint256 i; i < part.length; ++i) {
+            part[i] = data[from + i];
+        }
     }
 
     /// @dev Big-endian number of `size` bytes; there are zeros behind the end.

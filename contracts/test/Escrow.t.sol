@@ -3,13 +3,35 @@ pragma solidity 0.8.30;
 
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 
-import {IAccountRegistry} from "../interfaces/IAccountRegistry.sol";
+import {Entry} from "../Entries.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
+import {IModuleGate} from "../interfaces/IModuleGate.sol";
 import {Roles} from "../Roles.sol";
 import {Base} from "./Base.sol";
 
+/// @title Deposits, withdrawals, and what governance may do about them.
 contract EscrowTest is Base {
     uint40 private constant LATER = NOW + WITHDRAWAL_DELAY;
+
+    /* CONSTRUCTION */
+
+    function test_theTokenMustBeAContract() public {
+        vm.expectRevert(abi.encodeWithSelector(IModuleGate.NotAContract.selector, STRANGER));
+        _deploy("Escrow", abi.encode(accounts, STRANGER, WITHDRAWAL_DELAY, MODULE_DELAY));
+    }
+
+    function testFuzz_modulesWaitLongerThanAFrozenWithdrawal(uint40 withdrawalDelay, uint40 moduleDelay) public {
+        withdrawalDelay = uint40(_between(withdrawalDelay, 0, 60 days));
+        moduleDelay = uint40(_between(moduleDelay, 0, 90 days));
+        uint40 neededS = withdrawalDelay + MAX_FREEZE_S + 1;
+        bool refused = moduleDelay < neededS;
+        if (refused) vm.expectRevert(abi.encodeWithSelector(IEscrow.DelayTooShort.selector, moduleDelay, neededS));
+        address found = _deploy("Escrow", abi.encode(accounts, token, withdrawalDelay, moduleDelay));
+        if (refused) return;
+        vm.assertEq(IEscrow(found).withdrawalDelay(), withdrawalDelay);
+        vm.assertEq(IModuleGate(found).moduleDelay(), moduleDelay);
+        vm.assertEq(address(IEscrow(found).token()), address(token));
+    }
 
     /* DEPOSITS */
 
@@ -25,6 +47,16 @@ contract EscrowTest is Base {
         _assertFree(ALICE, RICH);
         vm.assertEq(token.balanceOf(address(escrow)), held + amount);
         vm.assertEq(token.balanceOf(ALICE_OWNER), 0);
+    }
+
+    function test_anybodyWhoIsAMemberPaysForAnother() public {
+        _mint(OPERATOR, 5);
+        vm.startPrank(OPERATOR);
+        token.approve(address(escrow), 5);
+        escrow.deposit(CAROL, 5);
+        vm.stopPrank();
+        _assertFree(CAROL, 5);
+        _assertFree(OPERATOR_ACCOUNT, RICH);
     }
 
     function test_aDepositOfNothingIsRefused() public {
@@ -148,12 +180,33 @@ contract EscrowTest is Base {
         vm.assertEq(token.balanceOf(ALICE_OWNER), 30);
     }
 
+    function test_aMemberTouchesNobodyElsesMoney() public {
+        bytes memory why = _notAccountOwner(BOB_OWNER, ALICE);
+        _request(30);
+        vm.warp(LATER);
+        vm.startPrank(BOB_OWNER);
+        vm.expectRevert(why);
+        escrow.requestWithdrawal(ALICE, 1);
+        vm.expectRevert(why);
+        escrow.cancelWithdrawal(ALICE);
+        vm.expectRevert(why);
+        escrow.withdraw(ALICE);
+        vm.expectRevert(why);
+        escrow.setDailyCap(ALICE, 1);
+        vm.expectRevert(why);
+        escrow.reclaim(ALICE, STRANGER);
+        vm.expectRevert(_notAccountOwner(BOB_OWNER, 0));
+        escrow.requestWithdrawal(0, 1);
+        vm.stopPrank();
+        _assertRequest(30, LATER);
+    }
+
     function testFuzz_nobodyElseTouchesAnAccountsMoney(address caller, bool unknown) public {
         vm.assume(caller != ALICE_OWNER);
         _request(30);
         vm.warp(LATER);
         uint24 account = unknown ? (caller == STRANGER ? NOBODY : 0) : ALICE;
-        bytes memory why = abi.encodeWithSelector(IAccountRegistry.NotAccountOwner.selector, caller, account);
+        bytes memory why = accounts.isMember(caller) ? _notAccountOwner(caller, account) : _notAMember(caller);
         vm.startPrank(caller);
         vm.expectRevert(why);
         escrow.requestWithdrawal(account, 1);
@@ -161,6 +214,10 @@ contract EscrowTest is Base {
         escrow.cancelWithdrawal(account);
         vm.expectRevert(why);
         escrow.withdraw(account);
+        vm.expectRevert(why);
+        escrow.setDailyCap(account, 1);
+        vm.expectRevert(why);
+        escrow.reclaim(account, STRANGER);
         vm.stopPrank();
         _assertRequest(30, LATER);
     }
@@ -182,116 +239,241 @@ contract EscrowTest is Base {
         _assertFree(ALICE, RICH - amount);
     }
 
-    /* GOVERNANCE */
+    /* PAUSE AND FREEZE: NEITHER IS A WAY TO KEEP MEMBERS' MONEY */
 
-    function testFuzz_aGovernorNamesTheSettlementModule(address module) public {
+    function test_aGovernorPausesAndUnpauses() public {
+        vm.assertFalse(escrow.paused());
         vm.expectEmit(address(escrow));
-        emit IEscrow.ModuleSet(module);
+        emit IEscrow.Paused(GOVERNOR_ACCOUNT);
+        vm.startPrank(GOVERNOR);
+        escrow.pause();
+        vm.assertTrue(escrow.paused());
+        vm.expectRevert(_isPaused());
+        escrow.pause();
+        vm.expectEmit(address(escrow));
+        emit IEscrow.Unpaused(GOVERNOR_ACCOUNT);
+        escrow.unpause();
+        vm.assertFalse(escrow.paused());
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.NotPaused.selector));
+        escrow.unpause();
+        vm.stopPrank();
+    }
+
+    function test_whilePausedNothingIsSettledDepositedOrCollected() public {
+        _pause();
+        bytes memory batch = _batchOf(_aliceCharges(1000));
+        _settleRefused(batch, _isPaused());
+        vm.expectRevert(_isPaused());
+        vm.prank(ALICE_OWNER);
+        escrow.deposit(ALICE, 1);
+        vm.expectRevert(_isPaused());
+        vm.prank(ALICE_OWNER);
+        escrow.collect(ALICE, 1);
         vm.prank(GOVERNOR);
-        escrow.setSettlementModule(module);
+        escrow.unpause();
+        _settle(batch);
+        _assertFree(ALICE, RICH - 300_001);
     }
 
-    function testFuzz_nobodyElseNamesTheSettlementModule(address caller) public {
-        vm.assume(caller != GOVERNOR);
-        vm.expectRevert(_missingRole(caller, Roles.GOVERNOR));
-        vm.prank(caller);
-        escrow.setSettlementModule(caller);
+    function test_whilePausedMembersGetTheirMoneyOut() public {
+        _pause();
+        _request(ALICE_OWNER, ALICE, 30);
+        vm.startPrank(ALICE_OWNER);
+        escrow.cancelWithdrawal(ALICE);
+        escrow.requestWithdrawal(ALICE, RICH);
+        vm.warp(LATER);
+        escrow.withdraw(ALICE);
+        escrow.setDailyCap(ALICE, 1);
+        vm.stopPrank();
+        vm.assertTrue(escrow.paused());
+        vm.assertEq(token.balanceOf(ALICE_OWNER), RICH);
+        _assertFree(ALICE, 0);
     }
 
-    /* BATCHES, WITH THIS CONTRACT AS THE SETTLEMENT MODULE */
-
-    function test_aBatchMovesMoneyBetweenAccounts() public {
-        vm.assertEq(_apply(_entry(ALICE, 70, 0), _entry(BOB, 0, 60), _entry(DUST, 0, 10)).length, 0);
-        _assertFree(ALICE, RICH - 70);
-        _assertFree(BOB, RICH + 60);
-        _assertFree(DUST, 10);
+    function test_aFreezeStopsPayoutsAndEndsByItself() public {
+        _request(ALICE_OWNER, ALICE, 30);
+        vm.warp(LATER);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.WithdrawalsFrozen(GOVERNOR_ACCOUNT, LATER + MAX_FREEZE_S);
+        _freeze(MAX_FREEZE_S);
+        vm.assertEq(escrow.frozenUntil(), LATER + MAX_FREEZE_S);
+        vm.warp(LATER + MAX_FREEZE_S - 1);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.Frozen.selector, LATER + MAX_FREEZE_S));
+        _withdraw();
+        vm.warp(LATER + MAX_FREEZE_S);
+        _withdraw();
+        vm.assertEq(token.balanceOf(ALICE_OWNER), 30);
     }
 
-    function testFuzz_onlyTheSettlementModuleMovesMoney(address caller) public {
-        vm.assume(caller != address(settlement));
-        uint256[] memory entries = new uint256[](2);
-        (entries[0], entries[1]) = (_entry(ALICE, 1, 0), _entry(BOB, 0, 1));
-        vm.expectRevert(abi.encodeWithSelector(IEscrow.NotSettlement.selector, caller));
-        vm.prank(caller);
-        escrow.applyBatch(entries);
+    function test_aFreezeStopsNothingButPayouts() public {
+        _freeze(MAX_FREEZE_S);
+        _request(ALICE_OWNER, ALICE, 30);
+        vm.prank(ALICE_OWNER);
+        escrow.cancelWithdrawal(ALICE);
+        _fund(CAROL_OWNER, CAROL, 7);
+        _settle(_batchOf(_aliceCharges(1000)));
+        _assertFree(ALICE, RICH - 300_001);
     }
 
-    function test_aBatchThatDoesNotSumToZeroIsRefused() public {
-        _becomeSettlementModule();
-        uint256[] memory entries = new uint256[](2);
-        (entries[0], entries[1]) = (_entry(ALICE, 70, 0), _entry(BOB, 0, 71));
-        vm.expectRevert(abi.encodeWithSelector(IEscrow.Unbalanced.selector, 70, 71));
-        escrow.applyBatch(entries);
+    function test_aFreezeIsNotLongerThanThreeDays() public {
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.FreezeTooLong.selector, MAX_FREEZE_S + 1, MAX_FREEZE_S));
+        _freeze(MAX_FREEZE_S + 1);
+        vm.assertEq(escrow.frozenUntil(), 0);
     }
 
-    function test_anUnknownAccountIsInNoBatch() public {
-        _becomeSettlementModule();
-        uint256[] memory entries = new uint256[](2);
-        (entries[0], entries[1]) = (_entry(ALICE, 70, 0), _entry(NOBODY, 0, 70));
-        vm.expectRevert(_unknownAccount(NOBODY));
-        escrow.applyBatch(entries);
-        (entries[0], entries[1]) = (_entry(ALICE, 0, 0), _entry(0, 0, 0));
-        vm.expectRevert(_unknownAccount(0));
-        escrow.applyBatch(entries);
+    function test_theNextFreezeComesOnlyAfterMembersHadTimeToLeave() public {
+        _freeze(1 hours);
+        uint40 possibleFrom = NOW + 1 hours + MODULE_DELAY;
+        bytes memory why = abi.encodeWithSelector(IEscrow.FreezeTooSoon.selector, possibleFrom);
+        vm.expectRevert(why);
+        _freeze(1);
+        vm.warp(possibleFrom - 1);
+        vm.expectRevert(why);
+        _freeze(1);
+        vm.warp(possibleFrom);
+        _freeze(1);
+        vm.assertEq(escrow.frozenUntil(), possibleFrom + 1);
     }
 
-    function test_aPayerThatCannotPayStopsTheWholeBatchAndIsNamed() public {
-        uint24[] memory insolvent = _apply(_entry(ALICE, 70, 0), _entry(CAROL, 1, 0), _entry(BOB, 0, 71));
-        vm.assertEq(insolvent.length, 1);
-        vm.assertEq(insolvent[0], CAROL);
+    function test_aFreezeIsEndedEarly() public {
+        _request(ALICE_OWNER, ALICE, 30);
+        vm.warp(LATER);
+        _freeze(MAX_FREEZE_S);
+        vm.warp(LATER + 5);
+        vm.expectEmit(address(escrow));
+        emit IEscrow.WithdrawalsThawed(GOVERNOR_ACCOUNT);
+        vm.prank(GOVERNOR);
+        escrow.thawWithdrawals();
+        vm.assertEq(escrow.frozenUntil(), LATER + 5);
+        _withdraw();
+        // The time to leave counts from then on.
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.FreezeTooSoon.selector, LATER + 5 + MODULE_DELAY));
+        _freeze(1);
+    }
+
+    function test_aFreezeThatIsOverIsNotMovedByAThaw() public {
+        _freeze(10);
+        vm.warp(NOW + 100);
+        vm.prank(GOVERNOR);
+        escrow.thawWithdrawals();
+        vm.assertEq(escrow.frozenUntil(), NOW + 10);
+    }
+
+    function testFuzz_payoutsAreStoppedForTheFreezeAndNoLonger(uint40 durationS, uint40 wait) public {
+        durationS = uint40(_between(durationS, 0, MAX_FREEZE_S));
+        wait = uint40(_between(wait, 0, 2 * MAX_FREEZE_S));
+        _request(ALICE_OWNER, ALICE, 30);
+        vm.warp(LATER);
+        _freeze(durationS);
+        vm.warp(LATER + wait);
+        bool frozen = wait < durationS;
+        if (frozen) vm.expectRevert(abi.encodeWithSelector(IEscrow.Frozen.selector, LATER + durationS));
+        _withdraw();
+        vm.assertEq(token.balanceOf(ALICE_OWNER), frozen ? 0 : 30);
+    }
+
+    /* THE BALANCE CAP */
+
+    function test_aGovernorCapsWhatDepositsLiftAnAccountTo() public {
+        vm.expectEmit(address(escrow));
+        emit IEscrow.BalanceCapSet(100);
+        _capBalances(100);
+        vm.assertEq(escrow.balanceCap(), 100);
+        _fund(CAROL_OWNER, CAROL, 100);
+        _approved(CAROL_OWNER, 1);
+        vm.expectRevert(abi.encodeWithSelector(IEscrow.AboveBalanceCap.selector, CAROL, 101, 100));
+        vm.prank(CAROL_OWNER);
+        escrow.deposit(CAROL, 1);
+        _assertFree(CAROL, 100);
+        _capBalances(0);
+        vm.prank(CAROL_OWNER);
+        escrow.deposit(CAROL, 1);
+        _assertFree(CAROL, 101);
+    }
+
+    function test_theBalanceCapTakesNothingFromWhoHasMore() public {
+        _capBalances(1);
         _assertFree(ALICE, RICH);
-        _assertFree(BOB, RICH);
+        _settle(_batchOf(_first(0, 1000, _row(ALICE, 1000, DISCHARGE))));
+        _assertFree(ALICE, RICH + 200_001);
+        _request(ALICE_OWNER, ALICE, RICH);
     }
 
-    function test_incomeOfTheSameBatchPaysNoDebit() public {
-        uint24[] memory insolvent = _apply(_entry(ALICE, 70, 0), _entry(CAROL, 1, 70), _entry(BOB, 0, 1));
-        vm.assertEq(insolvent.length, 1);
-        vm.assertEq(insolvent[0], CAROL);
+    function testFuzz_noDepositLiftsAnAccountAboveTheCap(uint96 capMicro, uint96 one, uint96 two) public {
+        one = uint96(_between(one, 1, 1 << 90));
+        two = uint96(_between(two, 1, 1 << 90));
+        _capBalances(capMicro);
+        _approved(CAROL_OWNER, one + two);
+        uint256 held;
+        for (uint256 i; i < 2; ++i) {
+            uint96 amount = i == 0 ? one : two;
+            bool above = capMicro != 0 && held + amount > capMicro;
+            if (above) {
+                vm.expectRevert(
+                    abi.encodeWithSelector(IEscrow.AboveBalanceCap.selector, CAROL, held + amount, capMicro)
+                );
+            }
+            vm.prank(CAROL_OWNER);
+            escrow.deposit(CAROL, amount);
+            if (!above) held += amount;
+            _assertFree(CAROL, held);
+        }
     }
 
-    function test_moneySetApartForAWithdrawalPaysNoDebit() public {
-        _request(RICH - 69);
-        uint24[] memory insolvent = _apply(_entry(ALICE, 70, 0), _entry(BOB, 0, 70), _entry(DUST, 0, 0));
-        vm.assertEq(insolvent.length, 1);
-        vm.assertEq(insolvent[0], ALICE);
+    /* WHO */
+
+    function testFuzz_nobodyButAGovernorHoldsTheReins(address caller) public {
+        vm.assume(caller != GOVERNOR);
+        bytes memory why = _missingRole(caller, Roles.GOVERNOR);
+        vm.startPrank(caller);
+        vm.expectRevert(why);
+        escrow.pause();
+        vm.expectRevert(why);
+        escrow.unpause();
+        vm.expectRevert(why);
+        escrow.freezeWithdrawals(1);
+        vm.expectRevert(why);
+        escrow.thawWithdrawals();
+        vm.expectRevert(why);
+        escrow.setBalanceCap(1);
+        vm.expectRevert(why);
+        escrow.writeOff(ALICE, 0);
     }
 
-    function test_aBatchLeavesAWaitingWithdrawalAlone() public {
-        _request(30);
-        _apply(_entry(ALICE, 70, 5), _entry(BOB, 0, 65), _entry(DUST, 0, 0));
-        _assertFree(ALICE, RICH - 30 - 65);
-        _assertRequest(30, LATER);
-    }
-
-    function test_aBalanceThatWouldNotFitIsRefused() public {
-        _fund(CAROL_OWNER, CAROL, type(uint96).max);
-        _becomeSettlementModule();
-        uint256[] memory entries = new uint256[](2);
-        (entries[0], entries[1]) = (_entry(ALICE, 1, 0), _entry(CAROL, 0, 1));
-        vm.expectRevert(_panic(1));
-        escrow.applyBatch(entries);
-    }
-
-    function testFuzz_aBatchConservesMoney(uint256 aliceDebit, uint256 bobDebit, uint256 carolDebit, uint256 share)
-        public
-    {
-        uint112[3] memory debits = [
-            uint112(_between(aliceDebit, 0, RICH + RICH / 4)),
-            uint112(_between(bobDebit, 0, RICH + RICH / 4)),
-            uint112(_between(carolDebit, 0, 1))
-        ];
-        uint256 all = uint256(debits[0]) + debits[1] + debits[2];
-        uint112 toAlice = uint112(_between(share, 0, all));
-        uint256 total = _totalFree();
-        uint24[] memory insolvent = _apply(
-            _entry(ALICE, debits[0], toAlice),
-            _entry(BOB, debits[1], uint112(all - toAlice)),
-            _entry(CAROL, debits[2], 0)
-        );
-        uint256 poor = (debits[0] > RICH ? 1 : 0) + (debits[1] > RICH ? 1 : 0) + debits[2];
-        vm.assertEq(insolvent.length, poor);
-        _assertFree(ALICE, poor == 0 ? RICH - debits[0] + toAlice : RICH);
-        vm.assertEq(_totalFree(), total);
+    function testFuzz_aStrangerChangesNothing(address stranger) public {
+        vm.assume(!accounts.isMember(stranger) && !escrowGate.isModule(stranger));
+        bytes memory before = abi.encode(_moneyOf(ALICE), _moneyOf(CAROL));
+        bytes memory noMember = _notAMember(stranger);
+        bytes memory noModule = _notAModule(stranger);
+        vm.startPrank(stranger);
+        vm.expectRevert(noMember);
+        escrow.deposit(ALICE, 1);
+        vm.expectRevert(noMember);
+        escrow.requestWithdrawal(ALICE, 1);
+        vm.expectRevert(noMember);
+        escrow.cancelWithdrawal(ALICE);
+        vm.expectRevert(noMember);
+        escrow.withdraw(ALICE);
+        vm.expectRevert(noMember);
+        escrow.setDailyCap(ALICE, 1);
+        vm.expectRevert(noMember);
+        escrow.collect(ALICE, 1);
+        vm.expectRevert(noMember);
+        escrow.reclaim(ALICE, address(court));
+        vm.expectRevert(noModule);
+        escrow.applyBatch(new Entry[](0));
+        vm.expectRevert(noModule);
+        escrow.recordDebts(1, new IEscrow.NewDebt[](0));
+        vm.expectRevert(noModule);
+        escrow.reduceDebt(ALICE, 0, 0, 0);
+        vm.expectRevert(noModule);
+        escrow.lock(ALICE, 0);
+        vm.expectRevert(noModule);
+        escrow.release(ALICE, ALICE, 0);
+        vm.stopPrank();
+        // pause, unpause, freezeWithdrawals, thawWithdrawals, setBalanceCap, writeOff: see the test above;
+        // proposeModule, removeModule, sealModules: ModuleGate.t.sol.
+        vm.assertEq(abi.encode(_moneyOf(ALICE), _moneyOf(CAROL)), before);
     }
 
     /* WHAT THE TESTS SHARE */
@@ -303,8 +485,7 @@ contract EscrowTest is Base {
     }
 
     function _request(uint96 amount) private {
-        vm.prank(ALICE_OWNER);
-        escrow.requestWithdrawal(ALICE, amount);
+        _request(ALICE_OWNER, ALICE, amount);
     }
 
     function _withdraw() private {
@@ -318,19 +499,18 @@ contract EscrowTest is Base {
         vm.assertEq(availableAt, at);
     }
 
-    function _entry(uint24 account, uint112 debit, uint112 credit) private pure returns (uint256) {
-        return uint256(account) << 224 | uint256(debit) << 112 | credit;
-    }
-
-    function _becomeSettlementModule() private {
+    function _pause() private {
         vm.prank(GOVERNOR);
-        escrow.setSettlementModule(address(this));
+        escrow.pause();
     }
 
-    function _apply(uint256 one, uint256 two, uint256 three) private returns (uint24[] memory) {
-        _becomeSettlementModule();
-        uint256[] memory entries = new uint256[](3);
-        (entries[0], entries[1], entries[2]) = (one, two, three);
-        return escrow.applyBatch(entries);
+    function _freeze(uint40 durationS) private {
+        vm.prank(GOVERNOR);
+        escrow.freezeWithdrawals(durationS);
+    }
+
+    function _capBalances(uint96 capMicro) private {
+        vm.prank(GOVERNOR);
+        escrow.setBalanceCap(capMicro);
     }
 }

@@ -55,11 +55,10 @@ contract SessionSettlementTest is Base {
     /* WHO PAYS WHOM */
 
     function test_aChargedRowIsPaidByTheDriver() public {
-        bytes memory batch = _batchOf(_aliceCharges(1234));
+        Statement memory s = _aliceCharges(1234);
+        bytes memory batch = _batchOf(s);
         vm.expectEmit(address(settlement));
-        emit ISessionSettlement.StationSettled(V2G_STATION, 1, 1, START, 1234, 0, TELEMETRY_ROOT);
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 1, 1, CHARGE_OWED, 1);
+        emit ISessionSettlement.BatchSettled(1, EVIDENCE, _digestOf(s), 1, CHARGE_OWED, 1, _list(_numbers(s)));
         vm.assertEq(_settle(batch), 1);
         vm.assertEq(settlement.batchCount(), 1);
         _assertFree(ALICE, RICH - CHARGE_OWED);
@@ -91,9 +90,10 @@ contract SessionSettlementTest is Base {
     }
 
     function test_wholeMicroEuroLeaveNoDust() public {
-        bytes memory batch = _batchOf(_aliceCharges(1000));
+        Statement memory s = _aliceCharges(1000);
+        bytes memory batch = _batchOf(s);
         vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 1, 1, 300_001, 0);
+        emit ISessionSettlement.BatchSettled(1, EVIDENCE, _digestOf(s), 1, 300_001, 0, _list(_numbers(s)));
         _settle(batch);
         _assertFree(OPERATOR_ACCOUNT, RICH + 300_001);
         _assertFree(DUST, 0);
@@ -101,9 +101,10 @@ contract SessionSettlementTest is Base {
 
     function test_eachRowIsRoundedByItself() public {
         bytes memory rows = bytes.concat(_row(ALICE, 1, CHARGE), _row(ALICE, 1, CHARGE), _row(BOB, 1, CHARGE));
-        bytes memory batch = _batchOf(_first(3, 0, rows));
+        Statement memory s = _first(3, 0, rows);
+        bytes memory batch = _batchOf(s);
         vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 1, 3, 903, 3);
+        emit ISessionSettlement.BatchSettled(1, EVIDENCE, _digestOf(s), 3, 903, 3, _list(_numbers(s)));
         _settle(batch);
         _assertFree(ALICE, RICH - 602);
         _assertFree(BOB, RICH - 301);
@@ -129,7 +130,7 @@ contract SessionSettlementTest is Base {
         s.tariffBase = type(uint24).max;
         bytes memory batch = _batchOf(s);
         vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 1, 2, 0, 0);
+        emit ISessionSettlement.BatchSettled(1, EVIDENCE, _digestOf(s), 2, 0, 0, _list(_numbers(s)));
         _settle(batch);
         _assertRegisters(V2G_STATION, 1, 70, 30);
         _assertFree(HOUSE, 0);
@@ -188,100 +189,6 @@ contract SessionSettlementTest is Base {
         }
     }
 
-    function test_aBatchCanAnchorEvidenceAlone() public {
-        bytes memory batch = _header(0, 0);
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 0, 0, 0, 0);
-        vm.assertEq(_settle(batch), 1);
-        vm.assertEq(_settle(batch), 2);
-        vm.assertEq(settlement.batchCount(), 2);
-    }
-
-    /* WHO CANNOT PAY */
-
-    function test_aDriverThatCannotPayIsSetAsideAndEverythingElseIsSettled() public {
-        bytes memory rows =
-            bytes.concat(_row(ALICE, 1234, CHARGE), _row(CAROL, 5, CHARGE), _row(HOUSE, 61, UNBILLED_IMPORT));
-        bytes memory batch = _batchOf(_first(1300, 0, rows));
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.StationSettled(V2G_STATION, 1, 1, START, 1300, 0, TELEMETRY_ROOT);
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.RowSetAside(V2G_STATION, 1, CAROL, 1, 1, 1501);
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 1, 3, CHARGE_OWED, 1);
-        vm.recordLogs();
-        _settle(batch);
-        vm.assertEq(vm.getRecordedLogs().length, 3);
-        _assertFree(ALICE, RICH - CHARGE_OWED);
-        _assertFree(CAROL, 0);
-        _assertFree(OPERATOR_ACCOUNT, RICH + CHARGE_OWED - 1);
-        _assertRegisters(V2G_STATION, 1, 1300, 0);
-    }
-
-    function test_anOperatorThatCannotPayForEnergyGivenBackIsSetAside() public {
-        _requestAllOf(OPERATOR, OPERATOR_ACCOUNT);
-        bytes memory rows = bytes.concat(_row(BOB, 500, CHARGE), _row(ALICE, 1234, DISCHARGE));
-        bytes memory batch = _batchOf(_first(500, 1234, rows));
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.RowSetAside(V2G_STATION, 1, OPERATOR_ACCOUNT, 1, 1, DISCHARGE_OWED);
-        _settle(batch);
-        _assertFree(ALICE, RICH);
-        _assertFree(BOB, RICH - 150_001);
-        _assertFree(OPERATOR_ACCOUNT, 150_000);
-    }
-
-    function test_aPayerThatCanPayOnlyOneOfItsRowsPaysNone() public {
-        _fund(CAROL_OWNER, CAROL, 301);
-        bytes memory rows = bytes.concat(_row(CAROL, 1, CHARGE), _row(CAROL, 1, CHARGE));
-        bytes memory batch = _batchOf(_first(2, 0, rows));
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.RowSetAside(V2G_STATION, 1, CAROL, 1, 0, 301);
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.RowSetAside(V2G_STATION, 1, CAROL, 1, 1, 301);
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 1, 2, 0, 0);
-        _settle(batch);
-        _assertFree(CAROL, 301);
-    }
-
-    function test_aPayerThatCanJustPayPays() public {
-        _fund(CAROL_OWNER, CAROL, 301);
-        _settle(_batchOf(_first(1, 0, _row(CAROL, 1, CHARGE))));
-        _assertFree(CAROL, 0);
-        _assertFree(OPERATOR_ACCOUNT, RICH + 300);
-    }
-
-    function test_incomeOfTheSameBatchDoesNotMakeSolvent() public {
-        bytes memory rows = bytes.concat(_row(CAROL, 10_000, DISCHARGE), _row(CAROL, 1, CHARGE));
-        bytes memory batch = _batchOf(_first(1, 10_000, rows));
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.RowSetAside(V2G_STATION, 1, CAROL, 1, 1, 301);
-        _settle(batch);
-        _assertFree(CAROL, 2_000_010);
-    }
-
-    function test_moneySetApartForAWithdrawalPaysNoBill() public {
-        _requestAllOf(ALICE_OWNER, ALICE);
-        bytes memory batch = _batchOf(_aliceCharges(1));
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.RowSetAside(V2G_STATION, 1, ALICE, 1, 0, 301);
-        _settle(batch);
-        vm.prank(ALICE_OWNER);
-        escrow.cancelWithdrawal(ALICE);
-        _assertFree(ALICE, RICH);
-    }
-
-    function test_manyPayersThatCannotPayAreAllSetAside() public {
-        bytes memory rows = bytes.concat(_row(CAROL, 1, CHARGE), _row(HOUSE, 7, UNBILLED_IMPORT));
-        rows = bytes.concat(rows, _row(DUST, 1, CHARGE), _row(GOVERNOR_ACCOUNT, 1, CHARGE), _row(BOB, 1, CHARGE));
-        bytes memory batch = _batchOf(_first(11, 0, rows));
-        vm.expectEmit(address(settlement));
-        emit ISessionSettlement.BatchSettled(1, EVIDENCE, 1, 5, 301, 1);
-        _settle(batch);
-        _assertFree(BOB, RICH - 301);
-        _assertFree(DUST, 1);
-    }
-
     /* KEY ROTATION */
 
     function test_aStatementThatEndsBeforeTheRotationSettlesWithTheOldKey() public {
@@ -322,9 +229,8 @@ contract SessionSettlementTest is Base {
 
     function test_regression_shareAndCharge_aBillBeyondTheDepositBlocksNobody() public {
         _fund(CAROL_OWNER, CAROL, 100);
+        _request(CAROL_OWNER, CAROL, 100);
         _settle(_batchOf(_first(1000, 0, _row(CAROL, 1000, CHARGE))));
-        vm.prank(CAROL_OWNER);
-        escrow.requestWithdrawal(CAROL, 100);
         vm.warp(NOW + WITHDRAWAL_DELAY);
         vm.prank(CAROL_OWNER);
         escrow.withdraw(CAROL);
@@ -428,9 +334,8 @@ contract SessionSettlementTest is Base {
         stations.rotateKey(V2G_STATION, vm.addr(0xB0B));
     }
 
-    function _requestAllOf(address owner, uint24 account) private {
-        vm.prank(owner);
-        escrow.requestWithdrawal(account, RICH);
+    function _digestOf(Statement memory s) private pure returns (bytes32) {
+        return _batchDigest(EVIDENCE, keccak256(abi.encode(_structHash(s))), new uint24[](0));
     }
 
     function _assertRegisters(uint24 station, uint24 sequence, uint40 importWh, uint40 exportWh) private view {

@@ -33,13 +33,32 @@ contract SettlementRefusalsTest is Base {
         _settleRefused(_batchOf(_statement(V2G_STATION, 2, 0, 0, "")), _sequenceMismatch(1, 2));
     }
 
-    function test_aRevokedStationIsRefused() public {
+    function test_aSuspendedStationIsRefused() public {
         vm.prank(OPERATOR);
-        stations.revokeStation(V2G_STATION);
+        stations.suspendStation(V2G_STATION);
         _settleRefused(
             _batchOf(_aliceCharges(1234)),
-            abi.encodeWithSelector(IStationRegistry.StationIsRevoked.selector, V2G_STATION)
+            abi.encodeWithSelector(IStationRegistry.StationIsSuspended.selector, V2G_STATION)
         );
+    }
+
+    function test_whatABanishedKeySignedIsRefused() public {
+        vm.prank(GOVERNOR);
+        stations.revokeKey(V2G_STATION, _signerOf(V2G_STATION), 0);
+        _settleRefused(
+            _batchOf(_aliceCharges(1234)),
+            abi.encodeWithSelector(
+                IStationRegistry.WrongSigner.selector, V2G_STATION, address(0), _signerOf(V2G_STATION)
+            )
+        );
+    }
+
+    function test_aStrangerSettlesNothing() public {
+        bytes memory evidence = _header(0, 0);
+        vm.expectRevert(_missingRole(STRANGER, Roles.SETTLER));
+        vm.prank(STRANGER);
+        settlement.settle(evidence);
+        vm.assertEq(settlement.batchCount(), 0);
     }
 
     function test_anUnknownStationIsRefused() public {
@@ -242,6 +261,19 @@ contract SettlementRefusalsTest is Base {
         _settleRefused(_batchOf(_first(2, 0, rows)), _cannotTrade(0));
     }
 
+    /// @dev At the beginning of time no row is outside of a tariff's window, whatever the tariff.
+    function test_accountZeroIsNotBilledAtTheBeginningOfTimeEither() public {
+        for (uint256 i; i < 4; ++i) {
+            uint8 offset = i < 2 ? 200 : i == 2 ? UNBILLED_IMPORT : UNBILLED_EXPORT;
+            Statement memory s = _first(i == 2 ? 5 : 0, i == 3 ? 5 : 0, _row(0, i == 0 ? 0 : 5, 0, 0, offset));
+            (s.startTime, s.durationS) = (0, 0);
+            bytes memory why = i < 2
+                ? abi.encodeWithSelector(ISessionSettlement.UnknownTariff.selector, uint256(offset))
+                : _houseRow(0, 0);
+            _settleRefused(_batchOf(s), why);
+        }
+    }
+
     function test_anUnknownDriverIsRefused() public {
         _settleRefused(_batchOf(_first(1, 0, _row(NOBODY, 1, CHARGE))), _unknownAccount(NOBODY));
         _settleRefused(_batchOf(_first(0, 0, _row(NOBODY, 0, CHARGE))), _unknownAccount(NOBODY));
@@ -341,6 +373,51 @@ contract SettlementRefusalsTest is Base {
         _settleFails(batch);
     }
 
+    /// @dev The whole call: selector, offset, length, batch, padding. A flipped bit is refused and leaves no trace, or
+    ///      money, debts and meters end as without it. The settler's own two choices are told apart: evidence
+    ///      changes the chain of batches and nothing else, the table's size changes nothing at all but gas.
+    function testFuzz_anyFlippedBitIsRefusedOrMakesNoDifference(uint256 bit) public {
+        bytes memory rows = bytes.concat(_row(ALICE, 1000, CHARGE), _row(HOUSE, 5, UNBILLED_IMPORT));
+        rows = bytes.concat(rows, _row(BOB, 30, DISCHARGE), _row(CAROL, 10, CHARGE));
+        bytes memory batch = _batch(
+            _signed(_first(1015, 30, rows)), _signed(_statement(V2G_STATION, 2, 1016, 30, _row(BOB, 1, CHARGE)))
+        );
+        bytes memory call = abi.encodeCall(ISessionSettlement.settle, (batch));
+        bytes32 untouched = _stateHash();
+        uint256 before = vm.snapshotState();
+        _settle(batch);
+        (bytes32 settled, uint256 head) = (_stateHash(), settlement.head());
+        vm.revertToState(before);
+
+        bit %= call.length * 8;
+        call[bit / 8] ^= bytes1(uint8(1 << bit % 8));
+        vm.prank(OPERATOR);
+        (bool done,) = address(settlement).call(call);
+        vm.assertEq(_stateHash(), done ? settled : untouched);
+        // The batch begins behind 4 bytes of selector and two words.
+        bool isEvidence = bit / 8 >= 72 && bit / 8 < 104;
+        if (isEvidence) vm.assertTrue(done && settlement.head() != head && settlement.head() >> 224 == 1);
+        else vm.assertEq(settlement.head(), done ? head : 0);
+        bool isSigned = bit / 8 == 68 || bit / 8 == 70 || bit / 8 == 71 || bit / 8 >= 104 && bit / 8 < 68 + batch.length;
+        if (isSigned) vm.assertFalse(done);
+    }
+
+    /// @dev The settler's choice of the table: of those that are large enough, each gives the very same chain.
+    function test_theSizeOfTheTableChangesNothing() public {
+        bytes memory rows = bytes.concat(_row(ALICE, 1000, CHARGE), _row(CAROL, 10, CHARGE));
+        bytes memory signed = _signed(_first(1010, 0, rows));
+        uint256 before = vm.snapshotState();
+        bytes32 state;
+        uint256 head;
+        for (uint8 bits = 2; bits <= 12; ++bits) {
+            _settle(bytes.concat(_header(bits, 1), signed));
+            if (bits == 2) (state, head) = (_stateHash(), settlement.head());
+            vm.assertEq(_stateHash(), state);
+            vm.assertEq(settlement.head(), head);
+            vm.revertToState(before);
+        }
+    }
+
     function testFuzz_noPartOfABatchIsABatch(uint256 length) public {
         bytes memory batch =
             _batch(_signed(_aliceCharges(1000)), _signed(_statement(V2G_STATION, 2, 2000, 0, _row(BOB, 1000, CHARGE))));
@@ -362,6 +439,18 @@ contract SettlementRefusalsTest is Base {
     }
 
     /* WHAT THE TESTS SHARE */
+
+    /// @dev Everybody's money and debts, and all registers.
+    function _stateHash() private view returns (bytes32) {
+        bytes memory all;
+        for (uint24 account; account <= ACCOUNTS; ++account) {
+            all = bytes.concat(all, _moneyOf(account), abi.encode(escrow.debtOf(account, 0)));
+        }
+        for (uint24 station = 1; station <= 3; ++station) {
+            all = bytes.concat(all, abi.encode(stations.stationOf(station)));
+        }
+        return keccak256(all);
+    }
 
     function _settleFails(bytes memory batch) private {
         vm.expectRevert();

@@ -12,6 +12,11 @@ contract SettlementTokenTest is Base {
         vm.assertEq(token.decimals(), 6);
     }
 
+    function test_theRegistryMustBeAContract() public {
+        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.NotAContract.selector, STRANGER));
+        _deploy("SettlementToken", abi.encode(STRANGER));
+    }
+
     /* THE ESCROW */
 
     function test_aGovernorNamesTheEscrow() public {
@@ -88,11 +93,72 @@ contract SettlementTokenTest is Base {
         if (to == address(0)) {
             vm.expectRevert(abi.encodeWithSelector(IERC20Errors.ERC20InvalidReceiver.selector, address(0)));
         } else if (!holds) {
-            vm.expectRevert(abi.encodeWithSelector(ISettlementToken.NotAMember.selector, to));
+            vm.expectRevert(_notAParty(to));
         }
         vm.prank(ALICE_OWNER);
         token.transfer(to, amount);
         if (to != ALICE_OWNER) vm.assertEq(token.balanceOf(to), holds ? before + amount : before);
+    }
+
+    function testFuzz_aStrangerTakesNoPart(address stranger, uint96 amount) public {
+        vm.assume(stranger != address(0) && !accounts.isMember(stranger) && stranger != address(escrow));
+        _mint(ALICE_OWNER, amount);
+        vm.prank(ALICE_OWNER);
+        token.approve(stranger, amount);
+        vm.startPrank(stranger);
+        vm.expectRevert(_notAParty(stranger));
+        token.transfer(BOB_OWNER, 0);
+        vm.expectRevert(_notAParty(stranger));
+        token.approve(BOB_OWNER, amount);
+        vm.expectRevert(_notAParty(stranger));
+        token.approve(BOB_OWNER, 0);
+        vm.expectRevert(_notAParty(stranger));
+        token.transferFrom(ALICE_OWNER, BOB_OWNER, amount);
+        vm.expectRevert(_notAParty(stranger));
+        token.transferFrom(ALICE_OWNER, BOB_OWNER, 0);
+        vm.expectRevert(_missingRole(stranger, Roles.GOVERNOR));
+        token.setEscrow(stranger);
+        vm.expectRevert(_missingRole(stranger, Roles.ISSUER));
+        token.mint(stranger, 0);
+        vm.expectRevert(_missingRole(stranger, Roles.ISSUER));
+        token.burn(0);
+        vm.stopPrank();
+        vm.assertEq(token.balanceOf(ALICE_OWNER), amount);
+        vm.assertEq(token.allowance(stranger, BOB_OWNER), 0);
+    }
+
+    function test_nothingIsTakenFromAStranger() public {
+        vm.expectRevert(_notAParty(STRANGER));
+        vm.prank(ALICE_OWNER);
+        token.transferFrom(STRANGER, BOB_OWNER, 0);
+    }
+
+    function testFuzz_aMemberSpendsWhatItWasAllowed(uint96 allowed, uint96 spent) public {
+        _mint(ALICE_OWNER, type(uint96).max);
+        vm.expectEmit(address(token));
+        emit IERC20.Approval(ALICE_OWNER, BOB_OWNER, allowed);
+        vm.prank(ALICE_OWNER);
+        token.approve(BOB_OWNER, allowed);
+        bool refused = spent > allowed;
+        bytes memory why =
+            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, BOB_OWNER, allowed, spent);
+        if (refused) vm.expectRevert(why);
+        vm.prank(BOB_OWNER);
+        token.transferFrom(ALICE_OWNER, CAROL_OWNER, spent);
+        vm.assertEq(token.balanceOf(CAROL_OWNER), refused ? 0 : spent);
+        vm.assertEq(token.allowance(ALICE_OWNER, BOB_OWNER), refused ? allowed : allowed - spent);
+    }
+
+    function test_aMemberThatLeftHoldsAndMovesNothing() public {
+        vm.startPrank(CAROL_OWNER);
+        token.approve(BOB_OWNER, 5);
+        accounts.closeAccount(CAROL);
+        vm.stopPrank();
+        vm.expectRevert(_notAParty(CAROL_OWNER));
+        _mint(CAROL_OWNER, 1);
+        vm.expectRevert(_notAParty(CAROL_OWNER));
+        vm.prank(BOB_OWNER);
+        token.transferFrom(CAROL_OWNER, BOB_OWNER, 0);
     }
 
     function test_aMemberPaysAnotherMember() public {
@@ -104,16 +170,20 @@ contract SettlementTokenTest is Base {
     }
 
     function test_aStrangerIsNotMintedTo() public {
-        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.NotAMember.selector, STRANGER));
+        vm.expectRevert(_notAParty(STRANGER));
         _mint(STRANGER, 1);
     }
 
-    function test_aStrangerDoesNotReceiveItThroughAnAllowance() public {
+    function test_aStrangerDoesNotReceiveItFromAMembersHand() public {
         _mint(ALICE_OWNER, 1);
         vm.prank(ALICE_OWNER);
-        token.approve(STRANGER, 1);
-        vm.expectRevert(abi.encodeWithSelector(ISettlementToken.NotAMember.selector, STRANGER));
-        vm.prank(STRANGER);
+        token.approve(BOB_OWNER, 1);
+        vm.expectRevert(_notAParty(STRANGER));
+        vm.prank(BOB_OWNER);
         token.transferFrom(ALICE_OWNER, STRANGER, 1);
+    }
+
+    function _notAParty(address account) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(ISettlementToken.NotAMember.selector, account);
     }
 }

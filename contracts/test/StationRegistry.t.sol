@@ -5,10 +5,10 @@ import {IStationRegistry} from "../interfaces/IStationRegistry.sol";
 import {Roles} from "../Roles.sol";
 import {Base} from "./Base.sol";
 
+/// @title Stations, their keys and their suspensions.
 contract StationRegistryTest is Base {
     uint24 private constant NEW_STATION = 4;
     uint256 private constant NEW_KEY = 0xB0B;
-    bytes32 private constant STRUCT_HASH = keccak256("statement");
 
     /* REGISTRATION */
 
@@ -25,8 +25,9 @@ contract StationRegistryTest is Base {
         vm.assertEq(station.payee, RIVAL_ACCOUNT);
         vm.assertEq(station.ratedPowerW, 50_000);
         vm.assertTrue(station.bidirectional);
-        vm.assertFalse(station.revoked);
-        vm.assertEq(station.previousSigner, address(0));
+        vm.assertFalse(station.suspendedByOperator);
+        vm.assertFalse(station.suspendedByGovernance);
+        vm.assertEq(stations.keyValidUntil(NEW_STATION, vm.addr(NEW_KEY)), type(uint40).max);
         vm.assertEq(stations.stationOfSigner(vm.addr(NEW_KEY)), NEW_STATION);
         vm.assertEq(stations.stationCount(), NEW_STATION);
     }
@@ -62,8 +63,8 @@ contract StationRegistryTest is Base {
     }
 
     function test_stationNumbersDoNotWrapAround() public {
-        // Slot 0 is the settlement module (160 bits) below the count (24 bits).
-        vm.store(address(stations), bytes32(0), bytes32(uint256(type(uint24).max) << 160));
+        // Slots 0 and 1 are the module gate's, slot 2 is the count.
+        vm.store(address(stations), bytes32(uint256(2)), bytes32(uint256(type(uint24).max)));
         vm.assertEq(stations.stationCount(), type(uint24).max);
         vm.expectRevert(abi.encodeWithSelector(IStationRegistry.NoStationNumberLeft.selector));
         vm.prank(OPERATOR);
@@ -137,36 +138,37 @@ contract StationRegistryTest is Base {
     function test_anOperatorRotatesAKey() public {
         vm.expectEmit(address(stations));
         emit IStationRegistry.KeyRotated(V2G_STATION, vm.addr(NEW_KEY), _signerOf(V2G_STATION), NOW);
-        vm.prank(OPERATOR);
-        stations.rotateKey(V2G_STATION, vm.addr(NEW_KEY));
+        _rotate(vm.addr(NEW_KEY));
         IStationRegistry.Station memory station = stations.stationOf(V2G_STATION);
         vm.assertEq(station.signer, vm.addr(NEW_KEY));
-        vm.assertEq(station.previousSigner, _signerOf(V2G_STATION));
-        vm.assertEq(station.previousValidUntil, NOW);
+        vm.assertEq(station.payee, OPERATOR_ACCOUNT);
+        vm.assertTrue(station.bidirectional);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, vm.addr(NEW_KEY)), type(uint40).max);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, _signerOf(V2G_STATION)), NOW);
         vm.assertEq(stations.stationOfSigner(vm.addr(NEW_KEY)), V2G_STATION);
+        vm.assertEq(stations.stationOfSigner(_signerOf(V2G_STATION)), V2G_STATION);
     }
 
-    function test_aKeyThatWasReplacedNeverSignsForAnotherStation() public {
+    function test_aKeyThatWasReplacedNeverSignsForAnotherStationNorComesBack() public {
+        _rotate(vm.addr(NEW_KEY));
         vm.startPrank(OPERATOR);
-        stations.rotateKey(V2G_STATION, vm.addr(NEW_KEY));
         vm.expectRevert(_signerTaken(_signerOf(V2G_STATION), V2G_STATION));
         stations.registerStation(_signerOf(V2G_STATION), RATED_POWER_W, false, 0, 0);
-        vm.stopPrank();
-    }
-
-    function test_aKeyIsNotRotatedToOneThatIsTaken() public {
-        vm.startPrank(OPERATOR);
-        vm.expectRevert(_signerTaken(_signerOf(CHARGE_STATION), CHARGE_STATION));
-        stations.rotateKey(V2G_STATION, _signerOf(CHARGE_STATION));
         vm.expectRevert(_signerTaken(_signerOf(V2G_STATION), V2G_STATION));
         stations.rotateKey(V2G_STATION, _signerOf(V2G_STATION));
         vm.stopPrank();
     }
 
+    function test_aKeyIsNotRotatedToOneThatIsTaken() public {
+        vm.expectRevert(_signerTaken(_signerOf(CHARGE_STATION), CHARGE_STATION));
+        _rotate(_signerOf(CHARGE_STATION));
+        vm.expectRevert(_signerTaken(_signerOf(V2G_STATION), V2G_STATION));
+        _rotate(_signerOf(V2G_STATION));
+    }
+
     function test_aKeyIsNotRotatedToTheZeroAddress() public {
         vm.expectRevert(abi.encodeWithSelector(IStationRegistry.ZeroSigner.selector));
-        vm.prank(OPERATOR);
-        stations.rotateKey(V2G_STATION, address(0));
+        _rotate(address(0));
     }
 
     function test_nobodyElseRotatesAKey() public {
@@ -176,9 +178,6 @@ contract StationRegistryTest is Base {
         vm.expectRevert(_notOperator(GOVERNOR_ACCOUNT));
         vm.prank(GOVERNOR);
         stations.rotateKey(V2G_STATION, vm.addr(NEW_KEY));
-        vm.expectRevert(_notOperator(0));
-        vm.prank(STRANGER);
-        stations.rotateKey(V2G_STATION, vm.addr(NEW_KEY));
     }
 
     function test_anUnknownStationHasNoKeyToRotate() public {
@@ -187,284 +186,236 @@ contract StationRegistryTest is Base {
         stations.rotateKey(NEW_STATION, vm.addr(NEW_KEY));
     }
 
-    function test_aRevokedStationGetsNoNewKey() public {
-        vm.startPrank(OPERATOR);
-        stations.revokeStation(V2G_STATION);
-        vm.expectRevert(_revoked());
-        stations.rotateKey(V2G_STATION, vm.addr(NEW_KEY));
-        vm.stopPrank();
+    function test_aSuspendedStationGetsANewKey() public {
+        vm.prank(GOVERNOR);
+        stations.suspendStation(V2G_STATION);
+        _rotate(vm.addr(NEW_KEY));
+        vm.assertEq(stations.stationOf(V2G_STATION).signer, vm.addr(NEW_KEY));
+        vm.assertTrue(stations.stationOf(V2G_STATION).suspendedByGovernance);
     }
 
-    function testFuzz_rotationsRememberThePreviousKeyAlone(uint256 seed, uint256 count) public {
+    function testFuzz_everyFormerKeyKeepsItsEnd(uint256 seed, uint256 count) public {
         count = _between(count, 1, 6);
-        address previous = _signerOf(V2G_STATION);
-        for (uint256 i; i < count; ++i) {
-            address next = address(uint160(_fresh(seed)) ^ uint160(i));
-            vm.warp(NOW + i);
-            vm.prank(OPERATOR);
-            stations.rotateKey(V2G_STATION, next);
-            IStationRegistry.Station memory station = stations.stationOf(V2G_STATION);
-            vm.assertEq(station.signer, next);
-            vm.assertEq(station.previousSigner, previous);
-            vm.assertEq(station.previousValidUntil, NOW + i);
-            previous = next;
+        address[] memory keys = new address[](count + 1);
+        keys[0] = _signerOf(V2G_STATION);
+        for (uint40 i; i < count; ++i) {
+            keys[i + 1] = address(uint160(_fresh(seed)) ^ uint160(i));
+            vm.warp(NOW + i * i);
+            vm.expectEmit(address(stations));
+            emit IStationRegistry.KeyRotated(V2G_STATION, keys[i + 1], keys[i], NOW + i * i);
+            _rotate(keys[i + 1]);
         }
+        for (uint40 i; i < count; ++i) {
+            vm.assertEq(stations.keyValidUntil(V2G_STATION, keys[i]), NOW + i * i);
+            vm.assertEq(stations.stationOfSigner(keys[i]), V2G_STATION);
+        }
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, keys[count]), type(uint40).max);
     }
 
     /* REVOCATION */
 
-    function test_anOperatorRevokesItsStation() public {
+    function test_anOperatorCutsThePresentKeyOff() public {
         vm.expectEmit(address(stations));
-        emit IStationRegistry.StationRevoked(V2G_STATION, _signerOf(V2G_STATION));
-        vm.prank(OPERATOR);
-        stations.revokeStation(V2G_STATION);
-        vm.assertTrue(stations.stationOf(V2G_STATION).revoked);
-        vm.assertTrue(stations.stationOf(V2G_STATION).bidirectional);
+        emit IStationRegistry.KeyRevoked(V2G_STATION, _signerOf(V2G_STATION), NOW - 50, OPERATOR_ACCOUNT);
+        _revoke(OPERATOR, _signerOf(V2G_STATION), NOW - 50);
+        IStationRegistry.Station memory station = stations.stationOf(V2G_STATION);
+        vm.assertEq(station.signer, address(0));
+        vm.assertEq(station.payee, OPERATOR_ACCOUNT);
+        vm.assertTrue(station.bidirectional);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, _signerOf(V2G_STATION)), NOW - 50);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, address(0)), 0);
+        vm.assertEq(stations.stationOfSigner(_signerOf(V2G_STATION)), V2G_STATION);
     }
 
-    function test_aGovernorRevokesAnyStation() public {
-        vm.prank(GOVERNOR);
-        stations.revokeStation(V2G_STATION);
-        vm.assertTrue(stations.stationOf(V2G_STATION).revoked);
+    function test_aGovernorCutsAnyKeyOff() public {
+        vm.expectEmit(address(stations));
+        emit IStationRegistry.KeyRevoked(V2G_STATION, _signerOf(V2G_STATION), 0, GOVERNOR_ACCOUNT);
+        _revoke(GOVERNOR, _signerOf(V2G_STATION), 0);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, _signerOf(V2G_STATION)), 0);
     }
 
-    function test_nobodyElseRevokesAStation() public {
+    function test_aStationWithoutAKeyGetsANewOne() public {
+        _revoke(OPERATOR, _signerOf(V2G_STATION), NOW);
+        vm.expectEmit(address(stations));
+        emit IStationRegistry.KeyRotated(V2G_STATION, vm.addr(NEW_KEY), address(0), NOW);
+        _rotate(vm.addr(NEW_KEY));
+        vm.assertEq(stations.stationOf(V2G_STATION).signer, vm.addr(NEW_KEY));
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, _signerOf(V2G_STATION)), NOW);
+    }
+
+    function test_aFormerKeyIsCutOffEarlierButNotLater() public {
+        _rotate(vm.addr(NEW_KEY));
+        vm.warp(NOW + 100);
+        address former = _signerOf(V2G_STATION);
+        vm.expectRevert(_cannotExtend(former, NOW));
+        _revoke(OPERATOR, former, NOW);
+        vm.expectRevert(_cannotExtend(former, NOW + 50));
+        _revoke(GOVERNOR, former, NOW + 50);
+        _revoke(OPERATOR, former, NOW - 1);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, former), NOW - 1);
+        vm.assertEq(stations.stationOf(V2G_STATION).signer, vm.addr(NEW_KEY));
+        _revoke(GOVERNOR, former, 0);
+        vm.expectRevert(_cannotExtend(former, 0));
+        _revoke(GOVERNOR, former, 0);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, former), 0);
+    }
+
+    function test_aPresentKeyIsNotCutOffInTheFuture() public {
+        address signer = _signerOf(V2G_STATION);
+        vm.expectRevert(_cannotExtend(signer, NOW + 1));
+        _revoke(OPERATOR, signer, NOW + 1);
+        _revoke(OPERATOR, signer, NOW);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, signer), NOW);
+    }
+
+    function test_whatWasNeverTheStationsKeyIsNotCutOff() public {
+        address[3] memory others = [vm.addr(NEW_KEY), _signerOf(CHARGE_STATION), address(0)];
+        for (uint256 i; i < 3; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IStationRegistry.NotAKey.selector, V2G_STATION, others[i]));
+            _revoke(OPERATOR, others[i], 0);
+        }
+    }
+
+    function test_nobodyElseCutsAKeyOff() public {
         vm.expectRevert(_notOperator(RIVAL_ACCOUNT));
-        vm.prank(RIVAL);
-        stations.revokeStation(V2G_STATION);
+        _revoke(RIVAL, _signerOf(V2G_STATION), 0);
+        vm.expectRevert(_unknownStation(NEW_STATION));
+        vm.prank(GOVERNOR);
+        stations.revokeKey(NEW_STATION, _signerOf(V2G_STATION), 0);
     }
 
-    function test_aStationIsRevokedOnce() public {
-        vm.startPrank(OPERATOR);
-        stations.revokeStation(V2G_STATION);
-        vm.expectRevert(_revoked());
-        stations.revokeStation(V2G_STATION);
+    function testFuzz_noKeyIsEverValidForLonger(uint256 seed) public {
+        address former = _signerOf(V2G_STATION);
+        _rotate(vm.addr(NEW_KEY));
+        uint256 before = type(uint40).max;
+        for (uint256 i; i < 8; ++i) {
+            uint256 random = uint256(keccak256(abi.encode(seed, i)));
+            vm.warp(NOW + i * 10);
+            uint40 until = uint40(_between(random >> 8, 0, NOW + 100));
+            vm.prank(random & 1 == 0 ? OPERATOR : GOVERNOR);
+            try stations.revokeKey(V2G_STATION, former, until) {
+                vm.assertTrue(until < before && until < NOW);
+            } catch {
+                vm.assertTrue(until >= stations.keyValidUntil(V2G_STATION, former));
+            }
+            before = stations.keyValidUntil(V2G_STATION, former);
+        }
+    }
+
+    /* SUSPENSION */
+
+    function test_operatorAndGovernanceSuspendApart() public {
+        vm.expectEmit(address(stations));
+        emit IStationRegistry.StationSuspended(V2G_STATION, false, OPERATOR_ACCOUNT);
+        vm.prank(OPERATOR);
+        stations.suspendStation(V2G_STATION);
+        _assertSuspended(true, false);
+        vm.expectEmit(address(stations));
+        emit IStationRegistry.StationSuspended(V2G_STATION, true, GOVERNOR_ACCOUNT);
+        vm.prank(GOVERNOR);
+        stations.suspendStation(V2G_STATION);
+        _assertSuspended(true, true);
+        vm.expectEmit(address(stations));
+        emit IStationRegistry.StationReactivated(V2G_STATION, false, OPERATOR_ACCOUNT);
+        vm.prank(OPERATOR);
+        stations.reactivateStation(V2G_STATION);
+        _assertSuspended(false, true);
+        vm.expectEmit(address(stations));
+        emit IStationRegistry.StationReactivated(V2G_STATION, true, GOVERNOR_ACCOUNT);
+        vm.prank(GOVERNOR);
+        stations.reactivateStation(V2G_STATION);
+        _assertSuspended(false, false);
+    }
+
+    function test_nobodyEndsTheOthersSuspension() public {
+        bytes memory noChange = abi.encodeWithSelector(IStationRegistry.NoChange.selector, V2G_STATION);
+        vm.prank(GOVERNOR);
+        stations.suspendStation(V2G_STATION);
+        vm.expectRevert(noChange);
+        vm.prank(OPERATOR);
+        stations.reactivateStation(V2G_STATION);
+        _assertSuspended(false, true);
+        vm.expectRevert(noChange);
+        vm.prank(GOVERNOR);
+        stations.suspendStation(V2G_STATION);
+    }
+
+    function test_aStationIsNotReactivatedTwice() public {
+        vm.expectRevert(abi.encodeWithSelector(IStationRegistry.NoChange.selector, V2G_STATION));
+        vm.prank(GOVERNOR);
+        stations.reactivateStation(V2G_STATION);
+    }
+
+    function test_nobodyElseSuspendsOrReactivates() public {
+        vm.startPrank(RIVAL);
+        vm.expectRevert(_notOperator(RIVAL_ACCOUNT));
+        stations.suspendStation(V2G_STATION);
+        vm.expectRevert(_notOperator(RIVAL_ACCOUNT));
+        stations.reactivateStation(V2G_STATION);
+        vm.stopPrank();
+        vm.startPrank(GOVERNOR);
+        vm.expectRevert(_unknownStation(NEW_STATION));
+        stations.suspendStation(NEW_STATION);
+        vm.expectRevert(_unknownStation(NEW_STATION));
+        stations.reactivateStation(NEW_STATION);
         vm.stopPrank();
     }
 
-    function test_anUnknownStationIsNotRevoked() public {
-        vm.expectRevert(_unknownStation(NEW_STATION));
-        vm.prank(GOVERNOR);
-        stations.revokeStation(NEW_STATION);
-    }
-
-    function testFuzz_aStrangerNeitherRotatesNorRevokes(address caller, uint256 station) public {
-        uint24 account = accounts.accountOf(caller);
-        vm.assume(account != OPERATOR_ACCOUNT && account != RIVAL_ACCOUNT && account != GOVERNOR_ACCOUNT);
-        uint24 number = uint24(_between(station, V2G_STATION, RIVAL_STATION));
-        uint24 payee = stations.stationOf(number).payee;
-        bytes memory why = abi.encodeWithSelector(IStationRegistry.NotStationOperator.selector, number, payee, account);
-        vm.startPrank(caller);
-        vm.expectRevert(why);
-        stations.rotateKey(number, vm.addr(NEW_KEY));
-        vm.expectRevert(why);
-        stations.revokeStation(number);
-    }
-
-    /* GOVERNANCE */
-
-    function testFuzz_aGovernorNamesTheSettlementModule(address module) public {
-        vm.expectEmit(address(stations));
-        emit IStationRegistry.SettlementModuleSet(module);
-        vm.prank(GOVERNOR);
-        stations.setSettlementModule(module);
-    }
-
-    function testFuzz_nobodyElseNamesTheSettlementModule(address caller) public {
-        vm.assume(caller != GOVERNOR);
-        vm.expectRevert(_missingRole(caller, Roles.GOVERNOR));
-        vm.prank(caller);
-        stations.setSettlementModule(caller);
-    }
-
-    /* ADVANCE, WITH THIS CONTRACT AS THE SETTLEMENT MODULE */
-
-    function test_aSignedStatementMovesRegistersAndSequence() public {
-        _advance(_signedAdvance(V2G_STATION, 500, 20));
-        IStationRegistry.Station memory station = stations.stationOf(V2G_STATION);
-        vm.assertEq(station.importWh, 500);
-        vm.assertEq(station.exportWh, 20);
-        vm.assertEq(station.sequence, 1);
-        vm.assertEq(station.signer, _signerOf(V2G_STATION));
-        vm.assertEq(station.payee, OPERATOR_ACCOUNT);
-        vm.assertTrue(station.bidirectional);
-    }
-
-    function testFuzz_onlyTheSettlementModuleMovesRegisters(address caller) public {
-        vm.assume(caller != address(settlement));
-        IStationRegistry.Advance[] memory one = _list(_signedAdvance(V2G_STATION, 500, 20));
-        vm.expectRevert(abi.encodeWithSelector(IStationRegistry.NotSettlement.selector, caller));
-        vm.prank(caller);
-        stations.advance(one);
-    }
-
-    function test_anUnknownStationDoesNotAdvance() public {
-        _advanceRefused(_signedAdvance(NEW_STATION, 1, 0), _unknownStation(NEW_STATION));
-    }
-
-    function test_aRevokedStationDoesNotAdvance() public {
+    function test_aGovernorThatOperatesTheStationSuspendsAsItsOperator() public {
+        vm.startPrank(GOVERNOR);
+        accounts.grantRole(OPERATOR_ACCOUNT, Roles.GOVERNOR);
+        vm.stopPrank();
         vm.prank(OPERATOR);
-        stations.revokeStation(V2G_STATION);
-        _advanceRefused(_signedAdvance(V2G_STATION, 1, 0), _revoked());
+        stations.suspendStation(V2G_STATION);
+        _assertSuspended(true, false);
     }
 
-    function test_aStatementThatIsNotTheNextOneIsRefused() public {
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 1, 0);
-        next.sequence = 0;
-        _advanceRefused(next, _sequenceMismatch(1, 0));
-        next.sequence = 2;
-        _advanceRefused(next, _sequenceMismatch(1, 2));
-        next.sequence = type(uint24).max;
-        _advanceRefused(next, _sequenceMismatch(1, type(uint24).max));
-    }
-
-    function test_theSameStatementDoesNotAdvanceTwice() public {
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 1, 0);
-        _advance(next);
-        _advanceRefused(next, _sequenceMismatch(2, 1));
-    }
-
-    function test_tariffsOfAnotherOperatorAreRefused() public {
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 1, 0);
-        next.payee = RIVAL_ACCOUNT;
-        _advanceRefused(
-            next,
-            abi.encodeWithSelector(
-                IStationRegistry.ForeignTariff.selector, V2G_STATION, OPERATOR_ACCOUNT, RIVAL_ACCOUNT
-            )
-        );
-    }
-
-    function test_aStatementWithoutBilledRowsNeedsNoOperator() public {
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 1, 0);
-        next.payee = 0;
-        _advance(next);
-    }
-
-    function test_anotherKeysSignatureIsRefused() public {
-        IStationRegistry.Advance memory next = _advanceOf(V2G_STATION, 1, 0);
-        (next.r, next.vs) = _sign(_digest(_domain(), STRUCT_HASH), NEW_KEY);
-        _advanceRefused(next, _wrongSigner(vm.addr(NEW_KEY)));
-    }
-
-    function test_regression_coincurve_aHighSTwinIsRefused() public {
-        // The only high s that fits a compact signature lies between half the curve's order and 2^255.
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 1, 0);
-        next.vs = bytes32(CURVE_ORDER / 2 + 1);
-        _advanceRefused(next, abi.encodeWithSelector(IStationRegistry.BadSignature.selector, V2G_STATION));
-    }
-
-    function test_regression_chargePointSimulator_thirtyTwoBytesAreNoSignature() public {
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 1, 0);
-        next.vs = 0;
-        _advanceRefused(next, abi.encodeWithSelector(IStationRegistry.BadSignature.selector, V2G_STATION));
-        (next.r, next.vs) = (0, keccak256("s") >> 2);
-        _advanceRefused(next, abi.encodeWithSelector(IStationRegistry.BadSignature.selector, V2G_STATION));
-    }
-
-    function test_aRegisterThatWentBackIsRefused() public {
-        _advance(_signedAdvance(V2G_STATION, 500, 20));
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 0, 0);
-        (next.sequence, next.importWh, next.exportWh) = (2, 400, 20);
-        _advanceRefused(next, _mismatch(IStationRegistry.ImportMismatch.selector, V2G_STATION, -100, 0));
-        (next.importWh, next.exportWh) = (500, 13);
-        _advanceRefused(next, _mismatch(IStationRegistry.ExportMismatch.selector, V2G_STATION, -7, 0));
-    }
-
-    function test_rowsThatSumToSomethingElseAreRefused() public {
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 500, 20);
-        next.importedWh = 499;
-        _advanceRefused(next, _mismatch(IStationRegistry.ImportMismatch.selector, V2G_STATION, 500, 499));
-        (next.importedWh, next.exportedWh) = (500, 21);
-        _advanceRefused(next, _mismatch(IStationRegistry.ExportMismatch.selector, V2G_STATION, 20, 21));
-    }
-
-    function test_aStationThatOnlyChargesExportsNothing() public {
-        IStationRegistry.Advance memory next = _signedAdvance(CHARGE_STATION, 500, 0);
-        next.exportWh = 20;
-        _advanceRefused(next, _mismatch(IStationRegistry.ExportMismatch.selector, CHARGE_STATION, 20, 0));
-        (next.exportWh, next.exportedWh) = (0, 20);
-        _advanceRefused(next, _mismatch(IStationRegistry.ExportMismatch.selector, CHARGE_STATION, 0, 20));
-        (next.exportWh, next.exportedWh) = (20, 20);
-        _advanceRefused(next, _mismatch(IStationRegistry.ExportMismatch.selector, CHARGE_STATION, 20, 20));
-    }
-
-    function test_oneRefusedStatementRefusesThemAll() public {
-        IStationRegistry.Advance[] memory two = new IStationRegistry.Advance[](2);
-        two[0] = _signedAdvance(V2G_STATION, 500, 0);
-        two[1] = _signedAdvance(CHARGE_STATION, 500, 0);
-        two[1].sequence = 3;
-        _becomeSettlementModule();
-        vm.expectRevert(abi.encodeWithSelector(IStationRegistry.SequenceMismatch.selector, CHARGE_STATION, 1, 3));
-        stations.advance(two);
-        vm.assertEq(stations.stationOf(V2G_STATION).sequence, 0);
-    }
-
-    function test_anEmptyListAdvancesNothing() public {
-        _becomeSettlementModule();
-        stations.advance(new IStationRegistry.Advance[](0));
-    }
-
-    function testFuzz_registersMoveByExactlyWhatTheRowsSay(
-        uint40 importWh,
-        uint40 exportWh,
-        uint40 importedWh,
-        uint40 exportedWh,
-        bool exact
-    ) public {
-        vm.prank(OPERATOR);
-        stations.registerStation(vm.addr(NEW_KEY), RATED_POWER_W, true, importWh, exportWh);
-        IStationRegistry.Advance memory next = _advanceOf(NEW_STATION, importedWh, exportedWh);
-        (next.r, next.vs) = _sign(_digest(_domain(), STRUCT_HASH), NEW_KEY);
-        unchecked {
-            next.importWh = exact ? importWh + importedWh : importedWh;
-            next.exportWh = exact ? exportWh + exportedWh : exportedWh;
+    function testFuzz_suspensionsAreTwoSwitches(uint256 picks) public {
+        bool[2] memory on;
+        for (uint256 i; i < 16; ++i) {
+            uint256 who = picks >> (2 * i) & 1;
+            bool suspend = picks >> (2 * i + 1) & 1 == 0;
+            vm.startPrank(who == 0 ? OPERATOR : GOVERNOR);
+            if (suspend == on[who]) {
+                vm.expectRevert(abi.encodeWithSelector(IStationRegistry.NoChange.selector, V2G_STATION));
+            }
+            if (suspend) stations.suspendStation(V2G_STATION);
+            else stations.reactivateStation(V2G_STATION);
+            vm.stopPrank();
+            on[who] = suspend;
+            _assertSuspended(on[0], on[1]);
         }
-        int256 imported = int256(uint256(next.importWh)) - int256(uint256(importWh));
-        int256 exported = int256(uint256(next.exportWh)) - int256(uint256(exportWh));
-        if (imported != int256(uint256(importedWh))) {
-            return _advanceRefused(
-                next, _mismatch(IStationRegistry.ImportMismatch.selector, NEW_STATION, imported, importedWh)
-            );
-        }
-        if (exported != int256(uint256(exportedWh))) {
-            return _advanceRefused(
-                next, _mismatch(IStationRegistry.ExportMismatch.selector, NEW_STATION, exported, exportedWh)
-            );
-        }
-        _advance(next);
-        vm.assertEq(stations.stationOf(NEW_STATION).importWh, next.importWh);
-        vm.assertEq(stations.stationOf(NEW_STATION).exportWh, next.exportWh);
     }
 
-    function testFuzz_aSignatureOverAnythingElseIsRefused(bytes32 structHash, uint256 chainId, address registry)
-        public
-    {
-        vm.assume(structHash != STRUCT_HASH || chainId != CHAIN_ID || registry != address(stations));
-        IStationRegistry.Advance memory next = _advanceOf(V2G_STATION, 1, 0);
-        (next.r, next.vs) = _sign(_digest(_domain(chainId, registry), structHash), _keyOf(V2G_STATION));
-        _becomeSettlementModule();
-        vm.expectRevert();
-        stations.advance(_list(next));
-    }
+    /* STRANGERS */
 
-    function testFuzz_theOldKeySignsUpToTheRotationOnly(uint40 endTime, uint40 rotation) public {
-        rotation = uint40(_between(rotation, 1, type(uint40).max));
-        vm.warp(rotation);
-        vm.prank(OPERATOR);
-        stations.rotateKey(V2G_STATION, vm.addr(NEW_KEY));
-        IStationRegistry.Advance memory next = _signedAdvance(V2G_STATION, 1, 0);
-        next.endTime = endTime;
-        if (endTime <= rotation) {
-            _advance(next);
-            return;
-        }
-        _advanceRefused(
-            next,
-            abi.encodeWithSelector(
-                IStationRegistry.WrongSigner.selector, V2G_STATION, vm.addr(NEW_KEY), _signerOf(V2G_STATION)
-            )
-        );
+    function testFuzz_aStrangerChangesNothing(address stranger, uint256 number) public {
+        vm.assume(!accounts.isMember(stranger) && !stationGate.isModule(stranger));
+        uint24 station = uint24(_between(number, V2G_STATION, RIVAL_STATION));
+        bytes32 before = keccak256(abi.encode(stations.stationOf(station)));
+        bytes memory noOperator = _missingRole(stranger, Roles.OPERATOR);
+        bytes memory noMember = _notAMember(stranger);
+        IStationRegistry.MeterReplacement memory replacement;
+        replacement.station = station;
+        vm.startPrank(stranger);
+        vm.expectRevert(noOperator);
+        stations.registerStation(vm.addr(NEW_KEY), RATED_POWER_W, false, 0, 0);
+        vm.expectRevert(noOperator);
+        stations.registerStations(new address[](0), RATED_POWER_W, false);
+        vm.expectRevert(noMember);
+        stations.rotateKey(station, vm.addr(NEW_KEY));
+        vm.expectRevert(noMember);
+        stations.revokeKey(station, _signerOf(station), 0);
+        vm.expectRevert(noMember);
+        stations.suspendStation(station);
+        vm.expectRevert(noMember);
+        stations.reactivateStation(station);
+        vm.expectRevert(noMember);
+        stations.replaceMeter(replacement, 0, 0);
+        vm.expectRevert(_notAModule(stranger));
+        stations.advance("", new uint256[](0));
+        vm.stopPrank();
+        vm.assertEq(keccak256(abi.encode(stations.stationOf(station))), before);
     }
 
     /* VIEWS */
@@ -473,6 +424,9 @@ contract StationRegistryTest is Base {
         vm.expectRevert(_unknownStation(NEW_STATION));
         stations.stationOf(NEW_STATION);
         vm.assertEq(stations.stationOfSigner(STRANGER), 0);
+        vm.assertEq(stations.keyValidUntil(NEW_STATION, _signerOf(V2G_STATION)), 0);
+        vm.assertEq(stations.keyValidUntil(NEW_STATION, address(0)), 0);
+        vm.assertEq(stations.keyValidUntil(V2G_STATION, _signerOf(CHARGE_STATION)), 0);
     }
 
     function testFuzz_theDomainIsThatOfTheChain(uint64 chainId) public {
@@ -484,84 +438,38 @@ contract StationRegistryTest is Base {
 
     /* WHAT THE TESTS SHARE */
 
-    /// @dev The station's first statement, with registers that start at 0 and no signature.
-    function _advanceOf(uint24 station, uint40 importedWh, uint40 exportedWh)
-        private
-        pure
-        returns (IStationRegistry.Advance memory next)
-    {
-        next.station = station;
-        next.sequence = 1;
-        next.endTime = NOW;
-        (next.importWh, next.importedWh) = (importedWh, importedWh);
-        (next.exportWh, next.exportedWh) = (exportedWh, exportedWh);
-        next.payee = OPERATOR_ACCOUNT;
-        next.structHash = STRUCT_HASH;
+    function _rotate(address signer) private {
+        vm.prank(OPERATOR);
+        stations.rotateKey(V2G_STATION, signer);
     }
 
-    function _signedAdvance(uint24 station, uint40 importedWh, uint40 exportedWh)
-        private
-        view
-        returns (IStationRegistry.Advance memory next)
-    {
-        next = _advanceOf(station, importedWh, exportedWh);
-        (next.r, next.vs) = _sign(_digest(_domain(), STRUCT_HASH), _keyOf(station));
+    function _revoke(address caller, address signer, uint40 validUntil) private {
+        vm.prank(caller);
+        stations.revokeKey(V2G_STATION, signer, validUntil);
     }
 
-    function _list(IStationRegistry.Advance memory next) private pure returns (IStationRegistry.Advance[] memory one) {
-        one = new IStationRegistry.Advance[](1);
-        one[0] = next;
-    }
-
-    function _becomeSettlementModule() private {
-        vm.prank(GOVERNOR);
-        stations.setSettlementModule(address(this));
-    }
-
-    function _advance(IStationRegistry.Advance memory next) private {
-        _becomeSettlementModule();
-        stations.advance(_list(next));
-    }
-
-    function _advanceRefused(IStationRegistry.Advance memory next, bytes memory why) private {
-        _becomeSettlementModule();
-        vm.expectRevert(why);
-        stations.advance(_list(next));
+    function _assertSuspended(bool byOperator, bool byGovernance) private view {
+        IStationRegistry.Station memory station = stations.stationOf(V2G_STATION);
+        vm.assertEq(station.suspendedByOperator, byOperator);
+        vm.assertEq(station.suspendedByGovernance, byGovernance);
+        vm.assertEq(station.signer, _signerOf(V2G_STATION));
+        vm.assertTrue(station.bidirectional);
     }
 
     function _signerTaken(address signer, uint24 station) private pure returns (bytes memory) {
         return abi.encodeWithSelector(IStationRegistry.SignerTaken.selector, signer, station);
     }
 
-    function _unknownStation(uint24 station) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IStationRegistry.UnknownStation.selector, station);
+    function _cannotExtend(address signer, uint40 validUntil) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IStationRegistry.CannotExtend.selector, V2G_STATION, signer, validUntil);
     }
 
-    function _revoked() private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IStationRegistry.StationIsRevoked.selector, V2G_STATION);
+    function _unknownStation(uint24 station) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IStationRegistry.UnknownStation.selector, station);
     }
 
     function _notOperator(uint24 caller) private pure returns (bytes memory) {
         return
             abi.encodeWithSelector(IStationRegistry.NotStationOperator.selector, V2G_STATION, OPERATOR_ACCOUNT, caller);
-    }
-
-    function _wrongSigner(address recovered) private pure returns (bytes memory) {
-        return
-            abi.encodeWithSelector(
-                IStationRegistry.WrongSigner.selector, V2G_STATION, _signerOf(V2G_STATION), recovered
-            );
-    }
-
-    function _sequenceMismatch(uint24 expected, uint24 received) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IStationRegistry.SequenceMismatch.selector, V2G_STATION, expected, received);
-    }
-
-    function _mismatch(bytes4 register, uint24 station, int256 movedWh, uint256 billedWh)
-        private
-        pure
-        returns (bytes memory)
-    {
-        return abi.encodeWithSelector(register, station, movedWh, billedWh);
     }
 }
