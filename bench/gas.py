@@ -3,6 +3,10 @@
 A session is one 13-byte row: one driver, one tariff, one market interval. Each batch is settled by one
 transaction, intrinsic gas and calldata included. All accounts and stations have settled before, so that
 the figures are those of the running platform; the first batch, which fills empty storage, stands beside.
+
+Beside it, compiled alike and on the same chain, is the field's way: one transaction a session, with a packed
+record and an ERC-20 payment (bench/naive). The members' other transactions are those of an owner that has
+money on both sides before and after.
 """
 
 import argparse
@@ -11,12 +15,17 @@ import random
 import sys
 from typing import Any
 
-from bench.consortium import Consortium
+from bench.consortium import WITHDRAWAL_DELAY_S, Consortium, address_of, key_of
+from bench.packed import PackedPlatform
 from scripts.anvil import anvil
 
 TEXTBOOK_GAS = 320_750
 PACKED_PEER_GAS = 142_444
 SEED = 20_190_710
+NAIVE_SESSIONS = 64
+NAIVE_DRIVERS = 20
+PURSE_MICRO = 10**9
+AMOUNT_MICRO = 12_345_678
 
 
 def measure(sessions: int, stations: int, accounts: int, *, discharge: bool = False) -> dict[str, float]:
@@ -32,11 +41,43 @@ def measure(sessions: int, stations: int, accounts: int, *, discharge: bool = Fa
     return {"first": gas[0] / sessions, "later": max(gas[1:]) / sessions}
 
 
+def measure_naive() -> float:
+    """Gas a session of the packed design, all parties holding money."""
+    rng = random.Random(SEED)
+    with anvil() as rpc:
+        platform = PackedPlatform(Consortium(rpc, stations=1, accounts=1), NAIVE_DRIVERS)
+        return sum(platform.pay(rng) for _ in range(NAIVE_SESSIONS)) / NAIVE_SESSIONS
+
+
+def measure_members() -> dict[str, int]:
+    """Gas of what members do beside settlement, one transaction each."""
+    with anvil() as rpc:
+        consortium = Consortium(rpc, stations=1, accounts=1)
+        owner, account = "driver 0", consortium.drivers()[0]
+        token, escrow = (consortium.contracts[name] for name in ("SettlementToken", "Escrow"))
+        consortium.send(token.functions.mint(consortium.key(owner).address, PURSE_MICRO), "operator")
+        consortium.send(token.functions.approve(escrow.address, 2**256 - 1), owner)
+        deposit = consortium.send(escrow.functions.deposit(account, AMOUNT_MICRO), owner)
+        request = consortium.send(escrow.functions.requestWithdrawal(account, AMOUNT_MICRO), owner)
+        consortium.wait(WITHDRAWAL_DELAY_S)
+        payout = consortium.send(escrow.functions.withdraw(account), owner)
+        stations = consortium.contracts["StationRegistry"].functions
+        rotate = consortium.send(stations.rotateKey(1, address_of(key_of("station 1, second key"))), "operator")
+    return {
+        "gas_deposit": deposit["gasUsed"],
+        "gas_withdraw": request["gasUsed"] + payout["gasUsed"],
+        "gas_withdraw_request": request["gasUsed"],
+        "gas_withdraw_payout": payout["gasUsed"],
+        "gas_rotate_key": rotate["gasUsed"],
+    }
+
+
 def run() -> dict[str, Any]:
     """All figures, by their names."""
     day = measure(256, 8, 20)
     region = measure(1024, 32, 20)
     v2g = measure(256, 8, 20, discharge=True)
+    naive = measure_naive()
     return {
         "benchmark": "gas",
         "chain": "anvil",
@@ -45,6 +86,9 @@ def run() -> dict[str, Any]:
         "gas_per_session_256x8x20_first_batch": round(day["first"], 1),
         "gas_per_session_1024x32x20": round(region["later"], 1),
         "gas_per_v2g_row": round(v2g["later"], 1),
+        "gas_naive_packed_session": round(naive, 1),
+        "ratio_to_naive": round(naive / day["later"], 1),
+        **measure_members(),
         "peer_packed_struct_gas": PACKED_PEER_GAS,
         "peer_textbook_gas": TEXTBOOK_GAS,
     }
