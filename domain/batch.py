@@ -5,12 +5,14 @@ station u24, sequence u24, start u40, duration u24, import u40, export u40, tari
 telemetry root, compact signature. Its rows follow it.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.errors import Malformed, OutOfRange
-from domain.signing import COMPACT_SIGNATURE_BYTES, check_length, compact, expanded
+from domain.signing import COMPACT_SIGNATURE_BYTES, check_length, compact, expanded, word
 from domain.statement import ROW_BYTES, IntervalStatement, Row, SignedStatement
-from domain.units import EnergyWh, StationId, TariffId, UnixSeconds
+from domain.units import DUST_ACCOUNT, AccountId, EnergyWh, StationId, TariffId, UnixSeconds
 
 VERSION = 1
 HEADER_BYTES = 36
@@ -18,9 +20,13 @@ STATEMENT_BYTES = 125
 MAX_TABLE_BITS = 12
 MAX_ACCOUNTS = 1 << MAX_TABLE_BITS
 MAX_STATEMENTS = (1 << 16) - 1
+GAS_PER_PLACE, GAS_PER_SEARCH = 7, 600
+"""About what a place of the contract's table costs, and what finding an account away from its place costs."""
 
-_FIXED_BYTES = 29
-_ROOT_BYTES = 32
+_SIZES = (3, 3, 5, 3, 5, 5, 3, 2)
+"""Bytes of a statement's numbers, in their order."""
+_FIXED_BYTES = sum(_SIZES)
+_ROOT_BYTES, _ROOT_START_BYTES = 32, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +45,36 @@ class SettlementBatch:
         check_length("evidence", self.evidence, 32)
 
 
-def table_bits_for(accounts: int) -> int:
-    """The smallest table in which no more than a quarter of the places are used, as far as the limit allows.
+def table_bits_for(met: Sequence[AccountId], *, debts: int = 0) -> int:
+    """The size of the contract's table of accounts, as a power of two, that costs the least gas.
 
-    A fuller table makes accounts collide, an emptier one takes longer to read out.
+    `met` names accounts as often as the batch meets them, in its order (`domain.settlement.accounts_met`);
+    `debts` is the most pairs of debtor and creditor that the batch could leave, which need room as well.
+    Each place costs gas to read out, each account away from its own place to look up. OutOfRange if there are
+    more accounts than the largest table holds.
     """
-    if accounts > MAX_ACCOUNTS:
-        raise OutOfRange("accounts in a batch", accounts, 0, MAX_ACCOUNTS)
-    return min(MAX_TABLE_BITS, max(1, (4 * accounts - 1).bit_length()))
+    counts = Counter(met)
+    entered = list(dict.fromkeys([DUST_ACCOUNT, *met]))
+    needed = max(len(entered), debts)
+    if needed > MAX_ACCOUNTS:
+        raise OutOfRange("accounts in a batch", needed, 0, MAX_ACCOUNTS)
+    sizes = range(max(1, (needed - 1).bit_length()), MAX_TABLE_BITS + 1)
+    return min(sizes, key=lambda bits: (GAS_PER_PLACE << bits) + GAS_PER_SEARCH * _searches(entered, counts, bits))
+
+
+def _searches(entered: Sequence[AccountId], counts: Counter[AccountId], bits: int) -> int:
+    """How often an account is met that is not at its own place: another one took it before."""
+    mask = (1 << bits) - 1
+    taken: set[int] = set()
+    searches = 0
+    for account in entered:
+        place = account & mask
+        if place in taken:
+            searches += counts[account]
+            while place in taken:
+                place = place + 1 & mask
+        taken.add(place)
+    return searches
 
 
 def encode_batch(batch: SettlementBatch) -> bytes:
@@ -72,34 +100,77 @@ def decode_batch(data: bytes) -> SettlementBatch:
     return SettlementBatch(data[4:HEADER_BYTES], tuple(statements), data[1])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementNumbers:
+    """What the event of a batch says of a statement. `root_start` is the first 3 bytes of its telemetry root."""
+
+    station: int
+    sequence: int
+    start_s: int
+    duration_s: int
+    import_wh: int
+    export_wh: int
+    tariff_base: int
+    rows: int
+    root_start: bytes
+
+    @classmethod
+    def of(cls, statement: IntervalStatement) -> "StatementNumbers":
+        """What an event must say of this statement."""
+        return cls.from_word(int.from_bytes(_fixed(statement) + statement.telemetry_root[:_ROOT_START_BYTES], "big"))
+
+    @classmethod
+    def from_word(cls, value: int) -> "StatementNumbers":
+        """The numbers in one word of the event: as in the batch, the root's start below them."""
+        data = word(value)
+        station, sequence, start_s, duration_s, import_wh, export_wh, tariff_base, rows = _split(data)
+        return cls(
+            station=station,
+            sequence=sequence,
+            start_s=start_s,
+            duration_s=duration_s,
+            import_wh=import_wh,
+            export_wh=export_wh,
+            tariff_base=tariff_base,
+            rows=rows,
+            root_start=data[_FIXED_BYTES:],
+        )
+
+
 def _encode_statement(signed: SignedStatement) -> bytes:
     statement = signed.statement
-    fixed = b"".join(
-        number.to_bytes(size, "big")
-        for number, size in (
-            (statement.station, 3),
-            (statement.sequence, 3),
-            (statement.start_s, 5),
-            (statement.duration_s, 3),
-            (statement.import_wh, 5),
-            (statement.export_wh, 5),
-            (statement.tariff_base, 3),
-            (len(statement.rows), 2),
-        )
+    return _fixed(statement) + statement.telemetry_root + compact(signed.signature) + statement.packed_rows()
+
+
+def _fixed(statement: IntervalStatement) -> bytes:
+    numbers = (
+        statement.station,
+        statement.sequence,
+        statement.start_s,
+        statement.duration_s,
+        statement.import_wh,
+        statement.export_wh,
+        statement.tariff_base,
+        len(statement.rows),
     )
-    return fixed + statement.telemetry_root + compact(signed.signature) + statement.packed_rows()
+    return b"".join(number.to_bytes(size, "big") for number, size in zip(numbers, _SIZES, strict=True))
+
+
+def _split(data: bytes) -> tuple[int, ...]:
+    """The numbers at the start of a statement's bytes."""
+    numbers = []
+    at = 0
+    for size in _SIZES:
+        numbers.append(int.from_bytes(data[at : at + size], "big"))
+        at += size
+    return tuple(numbers)
 
 
 def _decode_statement(data: bytes, at: int) -> tuple[SignedStatement, int]:
     rows_at = at + STATEMENT_BYTES
     if rows_at > len(data):
         raise Malformed(f"a statement at byte {at} runs past the end of the batch")
-    numbers = []
-    cursor = at
-    for size in (3, 3, 5, 3, 5, 5, 3, 2):
-        numbers.append(int.from_bytes(data[cursor : cursor + size], "big"))
-        cursor += size
-    station, sequence, start_s, duration_s, import_wh, export_wh, tariff_base, count = numbers
+    station, sequence, start_s, duration_s, import_wh, export_wh, tariff_base, count = _split(data[at:rows_at])
     end = rows_at + count * ROW_BYTES
     if end > len(data):
         raise Malformed(f"the rows of the statement at byte {at} run past the end of the batch")

@@ -41,11 +41,21 @@ class WrongSigner(BadSignature):
     """Signed by another key, for another chain or contract, or altered after signing."""
 
     def __init__(self, what: str, expected: bytes, recovered: bytes) -> None:
+        """`expected` is the zero address if no key is registered at present."""
         super().__init__(
             f"{what}: signature recovers to {address_text(recovered)}, the registered key is {address_text(expected)}; "
             "check the key, the chain id and the contract address that were signed"
         )
         self.what, self.expected, self.recovered = what, expected, recovered
+
+
+class KeyNoLongerValid(BadSignature):
+    """Signed by a key that was replaced or revoked, for a time in which it no longer counts."""
+
+    def __init__(self, what: str, recovered: bytes, until_s: int, time_s: int) -> None:
+        limit = f"for nothing after {until_s}, this is of {time_s}" if until_s else "for nothing"
+        super().__init__(f"{what}: key {address_text(recovered)} was replaced or revoked; it signs {limit}")
+        self.what, self.recovered, self.until_s, self.time_s = what, recovered, until_s, time_s
 
 
 # --- things that are not there -----------------------------------------------------------------
@@ -90,12 +100,6 @@ class EvidenceMissing(NotFound):
 
 class ReadingRefused(WattledgerError):
     """A reading that cannot follow what the station or vehicle sent before."""
-
-
-class StationIsRevoked(ReadingRefused):
-    def __init__(self, station: int) -> None:
-        super().__init__(f"station {station}: its key was revoked; register the station anew with another key")
-        self.station = station
 
 
 class AnotherStation(ReadingRefused):
@@ -191,6 +195,17 @@ class NotAuthorised(WattledgerError):
 
 class StatementRefused(WattledgerError):
     """A statement that its own evidence does not bear out."""
+
+
+class StationIsSuspended(WattledgerError):
+    """Nothing that the station states is settled for now; the same statement is taken once it is re-activated."""
+
+    def __init__(self, station: int) -> None:
+        super().__init__(
+            f"station {station} is suspended by its operator or by governance; send the statement again when it "
+            "is re-activated, its readings are taken meanwhile"
+        )
+        self.station = station
 
 
 class RowsDoNotSum(StatementRefused):

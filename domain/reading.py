@@ -1,6 +1,6 @@
 """Meter readings, signed by stations, and BMS readings, signed by vehicles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eth_hash.auto import keccak
 
@@ -13,11 +13,10 @@ from domain.errors import (
     RegisterWentBack,
     SequenceGap,
     SpansIntervals,
-    StationIsRevoked,
     TimeWentBack,
-    WrongSigner,
 )
-from domain.signing import SigningDomain, check_length, check_signer, checked_range, recover, typehash, word
+from domain.signing import SigningDomain, check_length, check_signer, checked_range, typehash, word
+from domain.station import MeterReplacement, Station
 from domain.units import (
     AccountId,
     BasisPoints,
@@ -30,7 +29,6 @@ from domain.units import (
     interval_of,
 )
 
-_NEVER = UnixSeconds(0)
 CLOCK_TOLERANCE_S = 60
 """How far a device's clock may run ahead of ours."""
 NO_SESSION = bytes(32)
@@ -169,30 +167,6 @@ class VerifiedBmsReading:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Station:
-    """What the chain says of a station. Registers are those at its registration."""
-
-    station: StationId
-    signer: bytes
-    payee: AccountId
-    rated_power_w: PowerW
-    bidirectional: bool
-    revoked: bool
-    import_wh: EnergyWh
-    export_wh: EnergyWh
-    previous_signer: bytes | None = None
-    previous_valid_until_s: UnixSeconds = _NEVER
-
-    def check_signature(self, what: str, time_s: int, digest: bytes, signature: bytes) -> None:
-        """WrongSigner unless the station signed this: with its key, or with the one before for that key's time."""
-        recovered = recover(digest, signature)
-        if recovered == self.signer:
-            return
-        if recovered != self.previous_signer or time_s > self.previous_valid_until_s:
-            raise WrongSigner(what, self.signer, recovered)
-
-
 def verify_meter(
     signed: SignedMeterReading,
     *,
@@ -207,8 +181,6 @@ def verify_meter(
     """
     reading = signed.reading
     who = f"station {reading.station}"
-    if station.revoked:
-        raise StationIsRevoked(station.station)
     station.check_signature(who, reading.time_s, domain.digest(reading.struct_hash()), signed.signature)
     if reading.station != station.station:
         raise AnotherStation(station.station, reading.station)
@@ -219,7 +191,10 @@ def verify_meter(
 
 
 def check_follows(reading: MeterReading, previous: MeterReading | None, station: Station) -> None:
-    """Whether `reading` can be the next one of its station; a ReadingRefused otherwise."""
+    """Whether `reading` can be the next one of its station; a ReadingRefused otherwise.
+
+    After a meter was replaced, registers count from those that the new meter began with.
+    """
     who = f"station {reading.station}"
     expected = previous.sequence + 1 if previous else 1
     if reading.sequence != expected:
@@ -229,18 +204,26 @@ def check_follows(reading: MeterReading, previous: MeterReading | None, station:
         return
     if reading.time_s <= previous.time_s:
         raise TimeWentBack(who, previous.time_s, reading.time_s)
-    _check_registers(reading, previous, station)
+    replacement = station.replacement_within(previous.time_s, reading.time_s)
+    _check_registers(reading, first_of(replacement, previous) if replacement else previous, station)
+
+
+def first_of(replacement: MeterReplacement, previous: MeterReading) -> MeterReading:
+    """What the new meter showed at the second of its replacement, standing in for the reading before."""
+    import_wh, export_wh = replacement.opening
+    return replace(previous, time_s=replacement.time_s, import_wh=import_wh, export_wh=export_wh)
 
 
 def _check_opening(reading: MeterReading, station: Station) -> None:
-    if reading.import_wh < station.import_wh:
-        raise RegisterWentBack(station.station, "import", station.import_wh, reading.import_wh)
-    if reading.import_wh > station.import_wh:
-        raise MoreThanRated(station.station, reading.import_wh - station.import_wh, 0, 0)
-    if reading.export_wh < station.export_wh:
-        raise RegisterWentBack(station.station, "export", station.export_wh, reading.export_wh)
-    if reading.export_wh > station.export_wh:
-        raise MoreThanRated(station.station, reading.export_wh - station.export_wh, 0, 0)
+    import_wh, export_wh = station.registers_before(reading.time_s)
+    for register, opening_wh, shown_wh in (
+        ("import", import_wh, reading.import_wh),
+        ("export", export_wh, reading.export_wh),
+    ):
+        if shown_wh < opening_wh:
+            raise RegisterWentBack(station.station, register, opening_wh, shown_wh)
+        if shown_wh > opening_wh:
+            raise MoreThanRated(station.station, shown_wh - opening_wh, 0, 0)
 
 
 def _check_registers(reading: MeterReading, previous: MeterReading, station: Station) -> None:

@@ -5,13 +5,15 @@ The rules:
 - The payer of a row owes `energy x |price|`, rounded up to the micro-euro, the other side receives it
   rounded down; the difference goes to the dust account. At a price of zero or above the buyer pays
   (the driver when charging, the operator when energy is given back), below zero the seller does.
-- A payer must hold all it owes in the batch before the batch. If it does not, no row that it should
-  pay moves money: these rows are set aside. Neither income of the same batch nor the order of
-  statements makes a difference.
+- A payer must be able to spend all it owes in the batch before the batch: what it has free, within its daily
+  cap. If it cannot, no row that it should pay moves money: these rows are set aside. Neither income of the
+  same batch nor the order of statements makes a difference.
+- What is set aside becomes one debt for each payer and the account that it should have paid.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from domain.statement import IntervalStatement, Row
 from domain.tariff import Direction, Tariff, TariffTable
@@ -49,12 +51,35 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Debt:
+    """What a batch leaves unpaid. The creditor receives `share_micro` of it, the dust account the rest."""
+
+    debtor: AccountId
+    creditor: AccountId
+    owed_micro: int
+    share_micro: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What a batch does: an entry for each account it touches, and what was paid and set aside."""
+    """What a batch does: an entry for each account that it moves money of, and what was paid and set aside.
+
+    `insolvent` are the accounts that cannot pay, in the order in which the batch meets them.
+    """
 
     entries: dict[AccountId, Entry] = field(default_factory=dict)
     paid: list[Payment] = field(default_factory=list)
     set_aside: list[Payment] = field(default_factory=list)
+    insolvent: tuple[AccountId, ...] = ()
+
+    @property
+    def debts(self) -> list[Debt]:
+        """What the rows that were set aside sum to, for each debtor and creditor, by their numbers."""
+        sums: dict[tuple[AccountId, AccountId], tuple[int, int]] = {}
+        for payment in self.set_aside:
+            owed, share = sums.get((payment.payer, payment.payee), (0, 0))
+            sums[payment.payer, payment.payee] = (owed + payment.owed_micro, share + payment.received_micro)
+        return [Debt(*parties, *amounts) for parties, amounts in sorted(sums.items()) if amounts[0]]
 
     @property
     def paid_micro(self) -> int:
@@ -89,16 +114,39 @@ def payments_of(statement: IntervalStatement, tariffs: TariffTable) -> Iterator[
             yield payment_of(row, place=place, tariff=tariffs.of(statement.tariff_of(row)))
 
 
+def accounts_met(statements: Sequence[IntervalStatement], tariffs: TariffTable) -> list[AccountId]:
+    """Accounts in the order in which the contract meets them, as often as it does.
+
+    These are the rows' accounts; after the statements in a row that share a tariff base comes their operator, if
+    they move money of its. UnknownTariff if a tariff was never published.
+    """
+    met: list[AccountId] = []
+    for _, sharing in groupby(statements, key=lambda statement: statement.tariff_base):
+        alike = list(sharing)
+        met += [row.account for statement in alike for row in statement.rows if row.billed]
+        met += dict.fromkeys(operator for statement in alike for operator in _operators_with_money(statement, tariffs))
+    return met
+
+
+def _operators_with_money(statement: IntervalStatement, tariffs: TariffTable) -> Iterator[AccountId]:
+    """The operator of each row that moves its money: on chain a statement has one."""
+    for payment in payments_of(statement, tariffs):
+        operator = tariffs.of(statement.tariff_of(statement.rows[payment.row])).payee
+        if payment.owed_micro if payment.payer == operator else payment.received_micro:
+            yield operator
+
+
 def net(
-    statements: Sequence[IntervalStatement], tariffs: TariffTable, free_of: Callable[[AccountId], MoneyMicro]
+    statements: Sequence[IntervalStatement], tariffs: TariffTable, spendable_of: Callable[[AccountId], MoneyMicro]
 ) -> BatchOutcome:
-    """What a batch of statements moves. `free_of` is an account's free balance before the batch."""
+    """What a batch of statements moves. `spendable_of` is what settlement may take from an account."""
     payments = [payment for statement in statements for payment in payments_of(statement, tariffs)]
     owed: dict[AccountId, int] = {}
     for payment in payments:
         owed[payment.payer] = owed.get(payment.payer, 0) + payment.owed_micro
-    insolvent = {account for account, micro in owed.items() if micro > free_of(account)}
-    outcome = BatchOutcome()
+    met = dict.fromkeys([DUST_ACCOUNT, *accounts_met(statements, tariffs)])
+    insolvent = tuple(account for account in met if owed.get(account, 0) > spendable_of(account))
+    outcome = BatchOutcome(insolvent=insolvent)
     for payment in payments:
         if payment.payer in insolvent:
             outcome.set_aside.append(payment)

@@ -12,6 +12,7 @@ from domain.reading import BmsReading, MeterReading, SignedBmsReading, SignedMet
 from domain.session import SessionAuthorisation, SignedAuthorisation
 from domain.signing import SIGNATURE_BYTES
 from domain.statement import IntervalStatement, Row, SignedStatement
+from domain.station import MeterReplacement
 from domain.text import hex_text, parse_hex
 
 Json = dict[str, Any]
@@ -60,6 +61,16 @@ _ROW = {
     "start_offset_s": "start_offset_s",
     "duration_s": "duration_s",
     "tariff_offset": "tariff_offset",
+}
+
+_REPLACEMENT = {
+    "station": "station",
+    "sequence": "sequence",
+    "time": "time_s",
+    "closing_import_wh": "closing_import_wh",
+    "closing_export_wh": "closing_export_wh",
+    "opening_import_wh": "opening_import_wh",
+    "opening_export_wh": "opening_export_wh",
 }
 
 
@@ -125,6 +136,14 @@ def statement_from_json(value: object) -> SignedStatement:
         rows=tuple(Row(**_integers(_ROW, _object(row, {*_ROW}, "row"))) for row in rows),
     )
     return SignedStatement(statement, _bytes(fields, "signature", SIGNATURE_BYTES))
+
+
+def replacement_to_json(replacement: MeterReplacement) -> Json:
+    return _numbers_of(_REPLACEMENT, replacement)
+
+
+def replacement_from_json(value: object) -> MeterReplacement:
+    return MeterReplacement(**_integers(_REPLACEMENT, _object(value, {*_REPLACEMENT}, "meter replacement")))
 
 
 def _numbers_of(names: Mapping[str, str], value: object) -> Json:

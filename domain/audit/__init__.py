@@ -1,13 +1,15 @@
 """The audit: every signature, statement, amount and balance re-derived from chain and blobs alone."""
 
-from domain.audit.auditor import Auditor, BlobSource, TransactionSource
+from domain.audit.auditor import Auditor
 from domain.audit.claims import Claims, compare_claims
 from domain.audit.findings import Finding, FindingCode, Tally
+from domain.audit.report import BlobSource, Deployed, TransactionSource
 
 __all__ = [
     "Auditor",
     "BlobSource",
     "Claims",
+    "Deployed",
     "Finding",
     "FindingCode",
     "Tally",

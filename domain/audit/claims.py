@@ -1,13 +1,12 @@
 """What somebody's server says, held against what chain and blobs prove."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.audit.findings import FindingCode
 from domain.audit.ledger import Books
+from domain.audit.report import Report
 from domain.settlement import Payment
-
-Report = Callable[[FindingCode, str, str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

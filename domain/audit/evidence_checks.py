@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.audit.findings import FindingCode, Tally
+from domain.audit.report import Report
 from domain.errors import (
     BadSignature,
     NotAuthorised,
@@ -14,21 +15,15 @@ from domain.errors import (
 )
 from domain.evidence import StatementEvidence, VehicleEvidence
 from domain.merkle import leaf, merkle_root
-from domain.reading import (
-    BmsReading,
-    MeterReading,
-    SignedMeterReading,
-    Station,
-    VerifiedMeterReading,
-    check_follows,
-)
+from domain.metering import Basis
+from domain.reading import BmsReading, MeterReading, SignedMeterReading, VerifiedMeterReading, check_follows
 from domain.session import Session, Usage
 from domain.signing import SigningDomain, recover
-from domain.statement import Basis, IntervalStatement, check_against_readings, check_limits
+from domain.statement import IntervalStatement
+from domain.station import Station
 from domain.tariff import TariffTable
 from domain.text import address_text, hex_text
-
-Report = Callable[[FindingCode, str, str, str], None]
+from domain.verification import check_against_readings, check_limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +79,7 @@ def check_statement_evidence(
         tariffs=context.tariffs,
     )
     last = evidence.readings[-1].reading.sequence
+    _check_old_meter(basis, where, report)
     try:
         check_against_readings(statement, basis)
         return StatementResult(check_limits(statement, basis, context.usage), last)
@@ -97,6 +93,23 @@ def check_statement_evidence(
     except WattledgerError as error:
         report(FindingCode.ROWS_MISMATCH, where, "rows that follow from the readings", str(error))
     return StatementResult({}, last)
+
+
+def _check_old_meter(basis: Basis, where: str, report: Report) -> None:
+    """A meter that was replaced must not have moved after the last statement: nobody is billed for that."""
+    replacement = basis.replacement
+    if replacement is None:
+        return
+    for verified in basis.readings:
+        reading = verified.reading
+        shown = (reading.import_wh, reading.export_wh)
+        if reading.time_s <= replacement.time_s and shown != replacement.closing:
+            report(
+                FindingCode.UNBILLED_ENERGY,
+                f"{where}, reading {reading.sequence} (import Wh, export Wh)",
+                str(replacement.closing),
+                str(shown),
+            )
 
 
 def _sessions(
@@ -162,7 +175,7 @@ def _genuine(signed: SignedMeterReading, context: StatementContext, place: str, 
         )
         return False
     except BadSignature as error:
-        report(FindingCode.READING_SIGNATURE, place, "a signature", str(error))
+        report(FindingCode.READING_SIGNATURE, place, f"a signature of station {context.station.station}", str(error))
         return False
     return True
 

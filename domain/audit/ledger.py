@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from domain.batch_chain import BatchChain
 from domain.chain import ChainEvent
-from domain.errors import Malformed
-from domain.reading import BmsReading, Station
+from domain.daily_cap import DailyCap
+from domain.reading import BmsReading
 from domain.session import Usage
 from domain.settlement import Entry, Payment
+from domain.station import Station, replacement_of
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.units import (
     AccountId,
@@ -22,6 +24,7 @@ from domain.units import (
 )
 
 NOBODY = bytes(20)
+Args = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -33,14 +36,46 @@ class DriverKey:
 
 
 @dataclass(slots=True)
+class DebtBook:
+    """A debt: to whom, of which batch (0 for a reversal), and what of it is open, micro-euro."""
+
+    creditor: int
+    batch: int
+    owed_micro: int
+    share_micro: int
+    written_off: bool = False
+
+
+@dataclass(slots=True)
 class AccountBook:
     """One account: who owns it, which vehicle keys it has held, and its money in micro-euro."""
 
     owner: bytes
     driver_keys: list[DriverKey] = field(default_factory=list)
+    closed: bool = False
     free_micro: int = 0
     requested_micro: int = 0
+    available_at_s: int = 0
+    locked_micro: dict[bytes, int] = field(default_factory=dict)
+    """By the module that it is locked for."""
+    cap: DailyCap = field(default_factory=DailyCap)
+    debts: list[DebtBook] = field(default_factory=list)
+    """All that there ever were, by their numbers."""
     last_bms: BmsReading | None = None
+
+    @property
+    def owed_micro(self) -> int:
+        return sum(debt.owed_micro for debt in self.debts)
+
+    @property
+    def money_micro(self) -> tuple[int, int, int, int]:
+        """What is free, waits to be withdrawn, is locked, and is owed."""
+        return self.free_micro, self.requested_micro, sum(self.locked_micro.values()), self.owed_micro
+
+    def pay(self, amount_micro: int, time_s: int) -> None:
+        """Settlement takes this much."""
+        self.free_micro -= amount_micro
+        self.cap = self.cap.after_spending(amount_micro, time_s)
 
 
 @dataclass(slots=True)
@@ -52,6 +87,8 @@ class StationBook:
     export_wh: int
     sequence: int = 0
     end_s: int | None = None
+    closing_wh: tuple[int, int] = (0, 0)
+    """The registers of the last settled statement, be its meter replaced since or not."""
     last_reading: int | None = None
     """Sequence of its last reading; None where that is not certain."""
 
@@ -71,10 +108,16 @@ class Books:
     """By station, statement and row; with whether it was set aside."""
     statement_batches: dict[tuple[int, int], int] = field(default_factory=dict)
     batches: int = 0
+    chain: BatchChain = field(default_factory=BatchChain)
 
-    def free_of(self, account: AccountId) -> MoneyMicro:
+    def account(self, account: int) -> AccountBook:
+        """An account's book, a new one if no event told of it."""
+        return self.accounts.setdefault(account, AccountBook(NOBODY))
+
+    def spendable_of(self, account: AccountId, time_s: int) -> MoneyMicro:
+        """What settlement may take from an account at this time."""
         book = self.accounts.get(account)
-        return MoneyMicro(book.free_micro if book else 0)
+        return book.cap.spendable_micro(book.free_micro, time_s) if book else MoneyMicro(0)
 
     def driver_keys(self, account: int, time_s: int) -> list[bytes]:
         """The vehicle keys that may have signed for what began at this time."""
@@ -82,101 +125,81 @@ class Books:
         keys = book.driver_keys if book else []
         return [key.address for key in keys if key.until_s is None or time_s <= key.until_s]
 
-    def replace_driver_key(self, event: ChainEvent, time_s: UnixSeconds) -> None:
-        """Takes a DriverKeySet event, of a block of this time, into the books."""
-        self.note(event)
-        keys = self.accounts[event.args["account"]].driver_keys
-        for key in keys if event.args["driverKey"] == NOBODY else keys[:-1]:
-            key.until_s = time_s if key.until_s is None else key.until_s
-
-    def pay(self, entries: Mapping[AccountId, Entry]) -> None:
+    def pay(self, entries: Mapping[AccountId, Entry], time_s: int) -> None:
         """Applies a batch's entries."""
         for account, entry in entries.items():
-            book = self.accounts.setdefault(account, AccountBook(NOBODY))
-            book.free_micro += entry.credit_micro - entry.debit_micro
+            book = self.account(account)
+            book.pay(entry.debit_micro, time_s)
+            book.free_micro += entry.credit_micro
 
-    def note(self, event: ChainEvent) -> None:
-        """Takes an event of the registries, the tariff book or the escrow into the books.
+    def note(self, event: ChainEvent, time_s: UnixSeconds) -> None:
+        """Takes an event of a registry or the tariff book, of a block of this time, into the books.
 
-        Malformed if it is about an account or station of which no event came before.
+        KeyError if it is about an account or station of which no event came before.
         """
-        handler = getattr(self, f"_{_snake(event.name)}", None)
-        if handler is None:
-            return
-        try:
-            handler(event.args)
-        except KeyError as error:
-            raise Malformed(
-                f"block {event.block}: {event.name} is about number {error}, which no earlier event knows; "
-                "the deployments file must name the first block, and the node must serve all events since"
-            ) from error
+        args = event.args
+        match event.name:
+            case "AccountOpened":
+                keys = [] if args["driverKey"] == NOBODY else [DriverKey(args["driverKey"])]
+                self.accounts[args["account"]] = AccountBook(args["owner"], keys)
+            case "AccountClosed" | "AccountReopened":
+                self.accounts[args["account"]].closed = event.name == "AccountClosed"
+            case "DriverKeySet":
+                self._driver_key_set(args, time_s)
+            case "StationRegistered":
+                self._station_registered(args)
+            case "KeyRotated" | "KeyRevoked" | "StationSuspended" | "StationReactivated" | "MeterReplaced":
+                self._station_changed(event.name, args)
+            case "TariffPublished":
+                self.tariffs.add(_tariff(args))
 
-    def _account_opened(self, args: Mapping[str, Any]) -> None:
-        key = args["driverKey"]
-        keys = [] if key == NOBODY else [DriverKey(key)]
-        self.accounts[args["account"]] = AccountBook(args["owner"], keys)
-
-    def _driver_key_set(self, args: Mapping[str, Any]) -> None:
-        book = self.accounts[args["account"]]
+    def _driver_key_set(self, args: Args, time_s: UnixSeconds) -> None:
+        keys = self.accounts[args["account"]].driver_keys
+        for key in keys:
+            key.until_s = time_s if key.until_s is None else key.until_s
         if args["driverKey"] != NOBODY:
-            book.driver_keys.append(DriverKey(args["driverKey"]))
+            keys.append(DriverKey(args["driverKey"]))
 
-    def _station_registered(self, args: Mapping[str, Any]) -> None:
+    def _station_registered(self, args: Args) -> None:
         station = Station(
             station=StationId(args["station"]),
             signer=args["signer"],
             payee=AccountId(args["payee"]),
             rated_power_w=PowerW(args["ratedPowerW"]),
             bidirectional=args["bidirectional"],
-            revoked=False,
             import_wh=EnergyWh(args["importWh"]),
             export_wh=EnergyWh(args["exportWh"]),
         )
         self.stations[station.station] = StationBook(station, station.import_wh, station.export_wh)
-        self.station_of_signer[station.signer] = station.station
+        self.station_of_signer[args["signer"]] = station.station
 
-    def _key_rotated(self, args: Mapping[str, Any]) -> None:
+    def _station_changed(self, name: str, args: Args) -> None:
         book = self.stations[args["station"]]
-        book.station = replace(
-            book.station,
-            signer=args["signer"],
-            previous_signer=args["previousSigner"],
-            previous_valid_until_s=UnixSeconds(args["previousValidUntil"]),
-        )
-        self.station_of_signer[args["signer"]] = args["station"]
-
-    def _station_revoked(self, args: Mapping[str, Any]) -> None:
-        book = self.stations[args["station"]]
-        book.station = replace(book.station, revoked=True)
-
-    def _tariff_published(self, args: Mapping[str, Any]) -> None:
-        self.tariffs.add(
-            Tariff(
-                tariff=TariffId(args["tariff"]),
-                payee=AccountId(args["payee"]),
-                direction=Direction(args["direction"]),
-                price_micro_per_kwh=PriceMicroPerKwh(args["priceMicroPerKwh"]),
-                valid_from_s=UnixSeconds(args["validFrom"]),
-                valid_to_s=UnixSeconds(args["validTo"]),
-            )
-        )
-
-    def _deposited(self, args: Mapping[str, Any]) -> None:
-        self.accounts[args["account"]].free_micro += args["amountMicro"]
-
-    def _withdrawal_requested(self, args: Mapping[str, Any]) -> None:
-        book = self.accounts[args["account"]]
-        book.free_micro -= args["amountMicro"]
-        book.requested_micro += args["amountMicro"]
-
-    def _withdrawal_cancelled(self, args: Mapping[str, Any]) -> None:
-        book = self.accounts[args["account"]]
-        book.free_micro += args["amountMicro"]
-        book.requested_micro -= args["amountMicro"]
-
-    def _withdrawn(self, args: Mapping[str, Any]) -> None:
-        self.accounts[args["account"]].requested_micro -= args["amountMicro"]
+        station = book.station
+        if name == "KeyRotated":
+            previous = None if args["previousSigner"] == NOBODY else args["previousSigner"]
+            until_s = UnixSeconds(args["previousValidUntil"])
+            book.station = station.with_key(args["signer"], previous=previous, until_s=until_s)
+            self.station_of_signer[args["signer"]] = args["station"]
+        elif name == "KeyRevoked":
+            book.station = station.without_key(args["signer"], until_s=UnixSeconds(args["validUntil"]))
+        elif name == "MeterReplaced":
+            replacement = replacement_of(args)
+            book.station = replace(station, replacements=(*station.replacements, replacement))
+            book.import_wh, book.export_wh = replacement.opening
+            book.sequence = replacement.sequence
+        elif args["byGovernance"]:
+            book.station = replace(station, suspended_by_governance=name == "StationSuspended")
+        else:
+            book.station = replace(station, suspended_by_operator=name == "StationSuspended")
 
 
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+def _tariff(args: Args) -> Tariff:
+    return Tariff(
+        tariff=TariffId(args["tariff"]),
+        payee=AccountId(args["payee"]),
+        direction=Direction(args["direction"]),
+        price_micro_per_kwh=PriceMicroPerKwh(args["priceMicroPerKwh"]),
+        valid_from_s=UnixSeconds(args["validFrom"]),
+        valid_to_s=UnixSeconds(args["validTo"]),
+    )

@@ -5,10 +5,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from domain.metering import Basis
 from domain.reading import NO_SESSION, BmsReading, MeterReading
 from domain.session import Session, SessionAuthorisation
 from domain.signing import HALF_CURVE_ORDER
-from domain.statement import Basis, IntervalStatement, Row, SignedStatement
+from domain.statement import IntervalStatement, Row, SignedStatement
 from domain.units import MARKET_INTERVAL_S, energy_limit_wh
 from tests.vectors.world import ALICE, BOB, RATED_POWER_W, START_S, Limits, Step, basis, by_id, session
 

@@ -102,6 +102,19 @@ def test_each_billed_row_is_paid_or_set_aside_and_payers_are_set_aside_as_a_whol
 
 
 @DAY
+@given(batches(), TARIFF_TABLES, BALANCES)
+def test_debts_are_what_was_set_aside_for_each_debtor_and_creditor(
+    batch: list[IntervalStatement], tariffs: TariffTable, free: Balances
+) -> None:
+    outcome = settled(batch, tariffs, free)
+    assert sum(debt.owed_micro for debt in outcome.debts) == sum(p.owed_micro for p in outcome.set_aside)
+    assert sum(debt.share_micro for debt in outcome.debts) == sum(p.received_micro for p in outcome.set_aside)
+    parties = [(debt.debtor, debt.creditor) for debt in outcome.debts]
+    assert len(parties) == len(set(parties))
+    assert {debtor for debtor, _ in parties} == set(outcome.insolvent)
+
+
+@DAY
 @given(batches(), TARIFF_TABLES, BALANCES, st.randoms(use_true_random=False))
 def test_order_of_statements_makes_no_difference(
     batch: list[IntervalStatement], tariffs: TariffTable, free: Balances, chance: Any

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from domain.drawing import draw_up
 from domain.errors import WattledgerError
+from domain.metering import Basis, meter_rows
 from domain.session import Usage
 from domain.settlement import energy_moved
-from domain.statement import Basis, IntervalStatement, VerifiedStatement, draw_up, meter_rows, verify_statement
+from domain.statement import IntervalStatement, VerifiedStatement
 from domain.tariff import Direction
 from domain.units import HOUSE_ACCOUNT, MARKET_INTERVAL_S, EnergyWh, cost_ceil
+from domain.verification import verify_statement
 from tests.property.strategies import SESSIONS, basis_of, steps
 from tests.vectors.world import NOW_S, OPENING_WH, STATION_DOMAIN, Step, altered, signed_statement
 

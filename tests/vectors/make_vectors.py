@@ -6,20 +6,23 @@ The keys in it are made up from their names and guard nothing.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eth_hash.auto import keccak
+
 from domain.batch import SettlementBatch, encode_batch, table_bits_for
+from domain.batch_chain import PAGE, BatchChain, batch_digest
+from domain.daily_cap import DailyCap
 from domain.merkle import leaf, merkle_root
 from domain.reading import NO_SESSION, BmsReading, SignedBmsReading
-from domain.settlement import BatchOutcome, net
-from domain.signing import SigningDomain
+from domain.settlement import BatchOutcome, accounts_met, net, payments_of
+from domain.signing import SigningDomain, word
 from domain.statement import UNBILLED_EXPORT, UNBILLED_IMPORT, IntervalStatement, Row, SignedStatement
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.text import address_text, hex_text
 from domain.units import (
-    DUST_ACCOUNT,
     HOUSE_ACCOUNT,
     AccountId,
     BasisPoints,
@@ -30,7 +33,7 @@ from domain.units import (
     TariffId,
     UnixSeconds,
 )
-from domain.wire import authorisation_to_json, bms_to_json, meter_to_json, statement_to_json
+from domain.wire import authorisation_to_json, bms_to_json, meter_to_json, replacement_to_json, statement_to_json
 from tests.vectors.world import (
     ACCOUNT_DOMAIN,
     ALICE,
@@ -45,6 +48,7 @@ from tests.vectors.world import (
     Key,
     authorisation,
     busy_day,
+    replacement,
     signed_reading,
     signed_statement,
     tariff,
@@ -69,12 +73,17 @@ TARIFFS = (
 
 @dataclass(frozen=True)
 class Case:
-    """A batch and what accounts hold before it."""
+    """A batch and what accounts hold before it. `caps` are accounts' daily caps and what was taken that day."""
 
     name: str
     statements: tuple[SignedStatement, ...]
     free: Mapping[AccountId, int]
     evidence: bytes
+    caps: Mapping[AccountId, tuple[int, int]] = field(default_factory=dict)
+
+    def spendable_of(self, account: AccountId) -> MoneyMicro:
+        cap = DailyCap(*self.caps.get(account, (0, 0)), day=0)
+        return cap.spendable_micro(self.free.get(account, 0), 0)
 
 
 def vectors() -> dict[str, Any]:
@@ -90,6 +99,7 @@ def vectors() -> dict[str, Any]:
         "digests": digests(),
         "merkle": merkle(),
         "batches": [batch_json(case) for case in cases()],
+        "chain": chain(),
     }
 
 
@@ -121,6 +131,15 @@ def cases() -> tuple[Case, ...]:
         Case("a driver that cannot pay", mixed, rich | {BOB: 8_050_429}, b"\x04" * 32),
         Case("an operator that cannot pay", (both_ways,), rich | {OPERATOR: 2_044_174}, b"\x05" * 32),
         Case("nobody can pay", mixed, {}, b"\x06" * 32),
+        Case("a daily cap that is just enough", mixed, rich, b"\x09" * 32, {BOB: (10_000_000, 1_949_570)}),
+        Case(
+            "a daily cap one micro-euro too low",
+            mixed,
+            rich,
+            b"\x0a" * 32,
+            {BOB: (10_000_000, 1_949_571)},
+        ),
+        Case("a cap that was passed before", mixed, rich, b"\x0b" * 32, {ALICE: (1, 2), BOB: (1, 0)}),
         Case("a quiet station", (statement(2, 1, []),), rich, b"\x07" * 32),
         Case("evidence alone", (), rich, b"\x08" * 32),
     )
@@ -171,35 +190,64 @@ def statement(
 
 def batch_json(case: Case) -> dict[str, Any]:
     outcome = outcome_of(case)
-    batch = SettlementBatch(case.evidence, case.statements, table_bits_for(len(accounts_in(outcome))))
     return {
         "name": case.name,
         "free_micro": {str(account): micro for account, micro in case.free.items()},
+        "caps": {str(account): {"cap_micro": cap, "spent_micro": spent} for account, (cap, spent) in case.caps.items()},
         "statements": [statement_to_json(signed) for signed in case.statements],
+        "struct_hashes": [hex_text(signed.statement.struct_hash()) for signed in case.statements],
         "digests": [hex_text(STATION_DOMAIN.digest(s.statement.struct_hash())) for s in case.statements],
-        "batch": hex_text(encode_batch(batch)),
+        "batch": hex_text(encode_batch(batch_of(case))),
+        "batch_digest": hex_text(digest_of(case)),
         "entries": [
             {"account": account, "debit_micro": entry.debit_micro, "credit_micro": entry.credit_micro}
             for account, entry in sorted(outcome.entries.items())
         ],
         "paid_micro": outcome.paid_micro,
         "dust_micro": outcome.dust_micro,
+        "insolvent": list(outcome.insolvent),
         "set_aside": [
             {"station": p.station, "sequence": p.sequence, "row": p.row, "payer": p.payer, "owed_micro": p.owed_micro}
             for p in outcome.set_aside
         ],
+        "debts": [asdict(debt) for debt in outcome.debts],
     }
 
 
 def outcome_of(case: Case) -> BatchOutcome:
+    return net([signed.statement for signed in case.statements], TariffTable(TARIFFS), case.spendable_of)
+
+
+def batch_of(case: Case) -> SettlementBatch:
     statements = [signed.statement for signed in case.statements]
-    return net(statements, TariffTable(TARIFFS), lambda account: MoneyMicro(case.free.get(account, 0)))
+    met = accounts_met(statements, TariffTable(TARIFFS))
+    payments = (payment for one in statements for payment in payments_of(one, TariffTable(TARIFFS)))
+    debts = len({(payment.payer, payment.payee) for payment in payments})
+    return SettlementBatch(case.evidence, case.statements, table_bits_for(met, debts=debts))
 
 
-def accounts_in(outcome: BatchOutcome) -> set[AccountId]:
-    """All accounts that the contract's first walk meets: also those that are set aside in the second."""
-    payments = [*outcome.paid, *outcome.set_aside]
-    return {DUST_ACCOUNT, *(p.payer for p in payments), *(p.payee for p in payments)}
+def digest_of(case: Case) -> bytes:
+    hashes = [signed.statement.struct_hash() for signed in case.statements]
+    return batch_digest(case.evidence, hashes, outcome_of(case).insolvent)
+
+
+def chain() -> dict[str, Any]:
+    """The batches above as a chain, and a longer one whose second page has begun."""
+    longer = BatchChain.of(keccak(bytes([n])) for n in range(PAGE + 2))
+    return {
+        "page": PAGE,
+        "batches": chain_json([digest_of(case) for case in cases()]),
+        "longer": chain_json(longer.digests),
+    }
+
+
+def chain_json(digests: Sequence[bytes]) -> list[dict[str, Any]]:
+    growing = BatchChain()
+    links = []
+    for digest in digests:
+        growing.push(digest)
+        links.append({"digest": hex_text(digest), "head": hex_text(word(growing.head))})
+    return links
 
 
 def digests() -> list[dict[str, Any]]:
@@ -218,6 +266,7 @@ def digests() -> list[dict[str, Any]]:
     meter = day.readings[1].reading
     limits = authorisation(ALICE)
     statement_ = cases()[1].statements[0]
+    swap = replacement(2, START_S + 400, opening=(70, 3))
     bms_signature = DRIVER_KEYS[ALICE].sign(ACCOUNT_DOMAIN.digest(bms.struct_hash()))
     return [
         digest_json("MeterReading", STATION_DOMAIN, meter.struct_hash(), meter_to_json(signed_reading(meter))),
@@ -228,6 +277,7 @@ def digests() -> list[dict[str, Any]]:
         digest_json(
             "IntervalStatement", STATION_DOMAIN, statement_.statement.struct_hash(), statement_to_json(statement_)
         ),
+        digest_json("MeterReplacement", STATION_DOMAIN, swap.struct_hash(), replacement_to_json(swap)),
     ]
 
 

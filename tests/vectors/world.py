@@ -5,15 +5,19 @@ Everything is fixed: the same call always gives the same bytes.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import coincurve
 from eth_hash.auto import keccak
 
-from domain.reading import NO_SESSION, MeterReading, SignedMeterReading, Station, VerifiedMeterReading, verify_meter
+from domain.drawing import draw_up
+from domain.metering import Basis
+from domain.reading import NO_SESSION, MeterReading, SignedMeterReading, VerifiedMeterReading, verify_meter
 from domain.session import Session, SessionAuthorisation, SignedAuthorisation, open_session
 from domain.signing import SigningDomain
-from domain.statement import Basis, IntervalStatement, SignedStatement, draw_up
+from domain.statement import IntervalStatement, SignedStatement
+from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.units import (
     AccountId,
@@ -65,11 +69,12 @@ DRIVER_KEYS = {ALICE: Key("alice"), BOB: Key("bob")}
 
 def station(
     *,
-    signer: bytes = STATION_KEY.address,
+    signer: bytes | None = STATION_KEY.address,
     bidirectional: bool = True,
-    revoked: bool = False,
-    previous_signer: bytes | None = None,
-    previous_valid_until_s: int = 0,
+    former_keys: Mapping[bytes, int] = MappingProxyType({}),
+    suspended_by_operator: bool = False,
+    suspended_by_governance: bool = False,
+    replacements: tuple[MeterReplacement, ...] = (),
 ) -> Station:
     return Station(
         station=STATION,
@@ -77,11 +82,31 @@ def station(
         payee=OPERATOR,
         rated_power_w=RATED_POWER_W,
         bidirectional=bidirectional,
-        revoked=revoked,
         import_wh=OPENING_WH[0],
         export_wh=OPENING_WH[1] if bidirectional else EnergyWh(0),
-        previous_signer=previous_signer,
-        previous_valid_until_s=UnixSeconds(previous_valid_until_s),
+        former_keys={key: UnixSeconds(until_s) for key, until_s in former_keys.items()},
+        suspended_by_operator=suspended_by_operator,
+        suspended_by_governance=suspended_by_governance,
+        replacements=replacements,
+    )
+
+
+def replacement(
+    sequence: int,
+    time_s: int,
+    *,
+    closing: tuple[int, int] = OPENING_WH,
+    opening: tuple[int, int] = (0, 0),
+    station: int = STATION,
+) -> MeterReplacement:
+    return MeterReplacement(
+        station=StationId(station),
+        sequence=sequence,
+        time_s=UnixSeconds(time_s),
+        closing_import_wh=EnergyWh(closing[0]),
+        closing_export_wh=EnergyWh(closing[1]),
+        opening_import_wh=EnergyWh(opening[0]),
+        opening_export_wh=EnergyWh(opening[1]),
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.batch import (
     HEADER_BYTES,
@@ -17,7 +19,7 @@ from domain.batch import (
 from domain.errors import Malformed, OutOfRange
 from domain.signing import compact
 from domain.statement import ROW_BYTES, IntervalStatement, Row, SignedStatement
-from domain.units import AccountId, EnergyWh, StationId, TariffId, UnixSeconds
+from domain.units import DUST_ACCOUNT, AccountId, EnergyWh, StationId, TariffId, UnixSeconds
 from tests.vectors.world import busy_statement
 
 SIGNATURE = bytes(range(1, 33)) + bytes(range(33, 65)) + bytes([28])
@@ -115,17 +117,46 @@ def test_more_statements_than_the_header_can_count_are_refused() -> None:
         encode_batch(SettlementBatch(bytes(32), (signed,) * 65_536, 1))
 
 
-@pytest.mark.parametrize("accounts", [1, 2, 3, 4, 5, 20, 1_023, 1_024])
-def test_table_is_the_smallest_that_is_at_most_a_quarter_full(accounts: int) -> None:
-    bits = table_bits_for(accounts)
-    assert 1 << bits >= 4 * accounts > 1 << bits - 1
+def accounts(*numbers: int) -> list[AccountId]:
+    return [AccountId(number) for number in numbers]
 
 
-@pytest.mark.parametrize(("accounts", "bits"), [(0, 1), (1_025, 12), (4_096, 12)])
-def test_table_stays_within_the_limits_of_the_contract(accounts: int, bits: int) -> None:
-    assert table_bits_for(accounts) == bits <= MAX_TABLE_BITS
+def cost(met: list[AccountId], bits: int) -> int:
+    """The table's gas as it was measured, worked out by filling it in."""
+    places: list[int | None] = [None] * (1 << bits)
+    found = {}
+    for account in [DUST_ACCOUNT, *met]:
+        if account not in found:
+            place = account % len(places)
+            while places[place] is not None:
+                place = (place + 1) % len(places)
+            places[place], found[account] = account, place
+    return 7 * len(places) + 600 * sum(found[account] != account % len(places) for account in met)
 
 
-def test_more_accounts_than_a_table_holds_are_refused() -> None:
+@given(st.lists(st.integers(2, 5_000), max_size=40), st.integers(0, 60))
+def test_table_is_the_cheapest_that_holds_all_accounts_and_debts(numbers: list[int], debts: int) -> None:
+    met = accounts(*numbers)
+    needed = max(len({DUST_ACCOUNT, *met}), debts)
+    possible = [bits for bits in range(1, MAX_TABLE_BITS + 1) if 1 << bits >= needed]
+    assert table_bits_for(met, debts=debts) == min(possible, key=lambda bits: cost(met, bits))
+
+
+def test_table_grows_only_if_that_saves_more_than_it_costs() -> None:
+    """Accounts 1003 and 1019 have one place in 16, and each their own in 32."""
+    assert table_bits_for(accounts(1003, 1019)) == 5
+    assert table_bits_for(accounts(3, 4, 5)) == 2
+    assert table_bits_for([]) == 1
+
+
+def test_dust_account_takes_its_place_first() -> None:
+    assert table_bits_for(accounts(10, 10, 10)) == 4
+    assert table_bits_for(accounts(4099, 4099)) == 1
+
+
+@pytest.mark.parametrize("debts", [0, MAX_ACCOUNTS + 1])
+def test_more_than_a_table_holds_is_refused(debts: int) -> None:
+    met = [] if debts else accounts(*range(3, MAX_ACCOUNTS + 3))
     with pytest.raises(OutOfRange):
-        table_bits_for(MAX_ACCOUNTS + 1)
+        table_bits_for(met, debts=debts)
+    assert table_bits_for(met[1:], debts=max(0, debts - 1)) == MAX_TABLE_BITS

@@ -9,12 +9,12 @@ from domain.errors import (
     ExportNotPossible,
     FromTheFuture,
     HighS,
+    KeyNoLongerValid,
     MoreThanRated,
     OutOfRange,
     RegisterWentBack,
     SequenceGap,
     SpansIntervals,
-    StationIsRevoked,
     TimeWentBack,
     WattledgerError,
     WrongSigner,
@@ -26,13 +26,13 @@ from domain.reading import (
     MeterReading,
     SignedBmsReading,
     SignedMeterReading,
-    Station,
     VerifiedMeterReading,
     check_follows,
     verify_bms,
     verify_meter,
 )
 from domain.signing import CURVE_ORDER
+from domain.station import Station
 from domain.units import (
     AccountId,
     BasisPoints,
@@ -53,10 +53,12 @@ from tests.vectors.world import (
     START_S,
     STATION_DOMAIN,
     STATION_KEY,
+    Key,
     Step,
     altered,
     first_reading,
     next_reading,
+    replacement,
     signed_reading,
     station,
 )
@@ -120,21 +122,107 @@ def test_high_s_twin_of_a_readings_signature_is_refused() -> None:
         verified(SignedMeterReading(SECOND, twin), FIRST)
 
 
-def test_reading_of_a_revoked_station_is_refused() -> None:
-    with pytest.raises(StationIsRevoked):
-        verified(signed_reading(SECOND), FIRST, station(revoked=True))
+LATER = replace(SECOND, time_s=UnixSeconds(SECOND.time_s + 1))
 
 
-def test_old_key_signs_up_to_the_rotation_alone_and_the_new_one_for_any_time() -> None:
-    rotated = station(
-        signer=OTHER_KEY.address, previous_signer=STATION_KEY.address, previous_valid_until_s=SECOND.time_s
-    )
-    verified(signed_reading(SECOND), FIRST, rotated)
-    later = replace(SECOND, time_s=UnixSeconds(SECOND.time_s + 1))
+def test_key_that_was_cut_off_signs_up_to_its_end_alone() -> None:
+    cut = station().without_key(STATION_KEY.address, until_s=SECOND.time_s)
+    assert cut.signer is None
+    verified(signed_reading(SECOND), FIRST, cut)
+    with pytest.raises(KeyNoLongerValid):
+        verified(signed_reading(LATER), FIRST, cut)
+
+
+def test_key_that_was_cut_off_from_the_beginning_signs_for_nothing() -> None:
+    void = station().without_key(STATION_KEY.address, until_s=UnixSeconds(0))
+    with pytest.raises(KeyNoLongerValid):
+        verified(signed_reading(replace(FIRST, time_s=UnixSeconds(0))), None, void)
     with pytest.raises(WrongSigner):
-        verified(signed_reading(later), FIRST, rotated)
-    verified(signed_reading(later, OTHER_KEY), FIRST, rotated)
+        verified(signed_reading(FIRST, OTHER_KEY), None, void)
+
+
+def test_former_keys_sign_up_to_their_own_ends_and_the_new_one_for_any_time() -> None:
+    older = Key("an older one")
+    rotated = station(signer=older.address).with_key(STATION_KEY.address, previous=older.address, until_s=FIRST.time_s)
+    rotated = rotated.with_key(OTHER_KEY.address, previous=STATION_KEY.address, until_s=SECOND.time_s)
+    verified(signed_reading(FIRST, older), None, rotated)
+    verified(signed_reading(SECOND), FIRST, rotated)
+    verified(signed_reading(LATER, OTHER_KEY), FIRST, rotated)
     verified(signed_reading(SECOND, OTHER_KEY), FIRST, rotated)
+    for key, reading in ((older, SECOND), (STATION_KEY, LATER)):
+        with pytest.raises(KeyNoLongerValid):
+            verified(signed_reading(reading, key), FIRST, rotated)
+
+
+def test_former_key_can_be_cut_off_earlier() -> None:
+    rotated = station().with_key(OTHER_KEY.address, previous=STATION_KEY.address, until_s=LATER.time_s)
+    cut = rotated.without_key(STATION_KEY.address, until_s=FIRST.time_s)
+    assert cut.signer == OTHER_KEY.address
+    verified(signed_reading(FIRST), None, cut)
+    with pytest.raises(KeyNoLongerValid):
+        verified(signed_reading(SECOND), FIRST, cut)
+
+
+def test_key_after_a_revoked_one_signs_again() -> None:
+    void = station().without_key(STATION_KEY.address, until_s=UnixSeconds(0))
+    again = void.with_key(OTHER_KEY.address, previous=None, until_s=UnixSeconds(NOW_S))
+    verified(signed_reading(FIRST, OTHER_KEY), None, again)
+    with pytest.raises(KeyNoLongerValid):
+        verified(signed_reading(FIRST), None, again)
+
+
+def test_reading_of_a_suspended_station_is_taken() -> None:
+    for suspended in (station(suspended_by_operator=True), station(suspended_by_governance=True)):
+        verified(signed_reading(SECOND), FIRST, suspended)
+
+
+# --- a meter that was replaced -----------------------------------------------------------------
+
+SWAPPED = station(replacements=(replacement(1, FIRST.time_s + 60, opening=(70, 3)),))
+
+
+def after_swap(**change: Any) -> SignedMeterReading:
+    return signed_reading(altered(SECOND, **{"import_wh": 1_070, "export_wh": 3, **change}))
+
+
+def test_reading_of_a_new_meter_counts_from_its_opening_registers() -> None:
+    verified(after_swap(), FIRST, SWAPPED)
+    with pytest.raises(RegisterWentBack):
+        verified(after_swap(import_wh=69), FIRST, SWAPPED)
+    with pytest.raises(RegisterWentBack):
+        verified(after_swap(export_wh=2), FIRST, SWAPPED)
+
+
+def test_new_meter_is_held_to_the_rated_power_since_the_replacement() -> None:
+    """22 kW carry 3 300 Wh in the 540 s after it, and 1 Wh of resolution."""
+    verified(after_swap(import_wh=70 + 3_301), FIRST, SWAPPED)
+    with pytest.raises(MoreThanRated):
+        verified(after_swap(import_wh=70 + 3_302), FIRST, SWAPPED)
+
+
+def test_reading_up_to_the_second_of_the_replacement_is_the_old_meters() -> None:
+    verified(
+        signed_reading(replace(SECOND, time_s=UnixSeconds(FIRST.time_s + 60), import_wh=FIRST.import_wh)),
+        FIRST,
+        SWAPPED,
+    )
+    with pytest.raises(RegisterWentBack):
+        verified(after_swap(time_s=FIRST.time_s + 60), FIRST, SWAPPED)
+
+
+def test_first_reading_after_a_replacement_begins_with_the_new_meter() -> None:
+    swapped = station(replacements=(replacement(1, FIRST.time_s - 1, opening=(70, 3)),))
+    verified(signed_reading(altered(FIRST, import_wh=70, export_wh=3)), None, swapped)
+    for import_wh, error in ((69, RegisterWentBack), (71, MoreThanRated)):
+        with pytest.raises(error):
+            verified(signed_reading(altered(FIRST, import_wh=import_wh, export_wh=3)), None, swapped)
+    verified(signed_reading(replace(FIRST, time_s=UnixSeconds(FIRST.time_s - 1))), None, swapped)
+
+
+def test_second_replacement_counts_instead_of_the_first() -> None:
+    first = replacement(1, FIRST.time_s + 60, opening=(70, 3))
+    twice = station(replacements=(first, replacement(2, FIRST.time_s + 60, closing=(70, 3), opening=(0, 0))))
+    verified(after_swap(import_wh=5, export_wh=0), FIRST, twice)
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 3, 4, (1 << 32) - 1], ids=["zero", "replayed", "gap", "wider gap", "last"])

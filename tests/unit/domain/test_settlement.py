@@ -1,11 +1,22 @@
 """What a batch moves: rounding, negative prices, payers that cannot pay."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from domain.errors import UnknownTariff
-from domain.settlement import BatchOutcome, Entry, Payment, energy_moved, net, payment_of, payments_of
+from domain.settlement import (
+    BatchOutcome,
+    Debt,
+    Entry,
+    Payment,
+    accounts_met,
+    energy_moved,
+    net,
+    payment_of,
+    payments_of,
+)
 from domain.statement import UNBILLED_EXPORT, UNBILLED_IMPORT, IntervalStatement, Row
 from domain.tariff import Direction, TariffTable
 from domain.units import DUST_ACCOUNT, HOUSE_ACCOUNT, AccountId, EnergyWh, MoneyMicro, StationId, TariffId, UnixSeconds
@@ -131,6 +142,37 @@ def test_operator_that_cannot_pay_for_energy_given_back_is_set_aside() -> None:
     result = outcome(statement(row(ALICE, 1_000, 1), row(ALICE, 1_000, 0)), free={ALICE: 10**6, OPERATOR: 250_002})
     assert [(p.payer, p.payee) for p in result.set_aside] == [(OPERATOR, ALICE)]
     assert [(p.payer, p.payee) for p in result.paid] == [(ALICE, OPERATOR)]
+
+
+def test_rows_set_aside_become_one_debt_for_each_debtor_and_creditor() -> None:
+    first = statement(row(ALICE, 1, 0), row(ALICE, 7, 0), row(BOB, 1, 0), row(BOB, 9, 1), row(ALICE, 1, 4))
+    second = statement(row(ALICE, 3, 5), station=2)
+    assert outcome(first, second, free={}).debts == [
+        Debt(OPERATOR, BOB, 2_251, 2_250),
+        Debt(ALICE, OPERATOR, 301 + 2_101, 300 + 2_100),
+        Debt(ALICE, OTHER_OPERATOR, 1_200, 1_200),
+        Debt(BOB, OPERATOR, 301, 300),
+    ]
+
+
+def test_row_that_costs_nothing_leaves_no_debt() -> None:
+    result = outcome(statement(row(ALICE, 1_000, 4), row(ALICE, 1, 5)), free={})
+    assert [p.owed_micro for p in result.set_aside] == [0, 400]
+    assert result.debts == [Debt(ALICE, OTHER_OPERATOR, 400, 400)]
+
+
+def test_accounts_that_cannot_pay_come_in_the_order_in_which_the_batch_meets_them() -> None:
+    batch = statement(row(BOB, 1, 1), row(BOB, 1, 0), row(ALICE, 1, 0)), statement(row(DUST_ACCOUNT, 1, 0), station=2)
+    assert outcome(*batch, free={}).insolvent == (DUST_ACCOUNT, BOB, ALICE, OPERATOR)
+    assert outcome(*reversed(batch), free={OPERATOR: 251}).insolvent == (DUST_ACCOUNT, BOB, ALICE)
+
+
+def test_operator_is_met_after_the_statements_of_one_tariff_base_if_they_move_its_money() -> None:
+    """A row that is rounded down to nothing for the operator does not."""
+    first, second = statement(row(ALICE, 1, 4)), statement(row(BOB, 1, 0), row(ALICE, 5, 1))
+    third = replace(statement(row(BOB, 9, 0)), tariff_base=TariffId(5))
+    assert accounts_met([first, second, third], PRICES) == [ALICE, BOB, ALICE, OPERATOR, BOB, OTHER_OPERATOR]
+    assert accounts_met([second, third, first], PRICES) == [BOB, ALICE, OPERATOR, BOB, OTHER_OPERATOR, ALICE]
 
 
 def test_debts_over_several_statements_are_held_against_one_balance() -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from domain.drawing import draw_up
 from domain.errors import (
     FromTheFuture,
     HighS,
+    KeyNoLongerValid,
     Malformed,
     NoTariff,
     NotAuthorised,
@@ -21,7 +23,7 @@ from domain.errors import (
     RowsDoNotSum,
     SequenceGap,
     StatementRefused,
-    StationIsRevoked,
+    StationIsSuspended,
     TariffNotValid,
     TelemetryRootDiffers,
     UnknownSession,
@@ -29,22 +31,20 @@ from domain.errors import (
     WattledgerError,
     WrongSigner,
 )
+from domain.metering import Basis, meter_rows
 from domain.session import Session, Usage
 from domain.signing import CURVE_ORDER, SigningDomain
 from domain.statement import (
     UNBILLED_EXPORT,
     UNBILLED_IMPORT,
-    Basis,
     IntervalStatement,
     Row,
     SignedStatement,
     VerifiedStatement,
-    draw_up,
-    meter_rows,
-    verify_statement,
 )
 from domain.tariff import Direction, TariffTable
 from domain.units import HOUSE_ACCOUNT, AccountId, EnergyWh, StationId, UnixSeconds, cost_ceil
+from domain.verification import verify_statement
 from tests.vectors.world import (
     ALICE,
     BOB,
@@ -263,9 +263,22 @@ def test_statement_for_another_chain_or_contract_is_refused(elsewhere: SigningDo
         verified(SignedStatement(TRUE, signature))
 
 
-def test_statement_of_a_revoked_station_is_refused() -> None:
-    with pytest.raises(StationIsRevoked):
-        verified(TRUE, replace(DAY, station=station(revoked=True)))
+def test_statement_of_a_key_that_was_cut_off_before_its_end_is_refused() -> None:
+    cut = station().without_key(STATION_KEY.address, until_s=TRUE.end_s)
+    verified(TRUE, replace(DAY, station=cut))
+    cut = cut.without_key(STATION_KEY.address, until_s=UnixSeconds(TRUE.end_s - 1))
+    with pytest.raises(KeyNoLongerValid):
+        verified(TRUE, replace(DAY, station=cut))
+
+
+@pytest.mark.parametrize("flag", ["suspended_by_operator", "suspended_by_governance"])
+def test_statement_of_a_suspended_station_is_neither_drawn_up_nor_taken(flag: str) -> None:
+    suspended = replace(DAY, station=altered(station(), **{flag: True}))
+    with pytest.raises(StationIsSuspended):
+        draw_up(1, suspended)
+    with pytest.raises(StationIsSuspended):
+        verified(TRUE, suspended)
+    assert draw_up(1, replace(suspended, station=altered(suspended.station, **{flag: False}))) == TRUE
 
 
 def test_statement_that_names_another_station_is_refused() -> None:

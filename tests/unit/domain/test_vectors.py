@@ -58,3 +58,29 @@ def test_drivers_that_cannot_pay_are_set_aside_as_a_whole() -> None:
     assert all(entry["debit_micro"] == 0 for entry in batch["entries"] if entry["account"] == 7)
     assert BATCHES["nobody can pay"]["entries"] == []
     assert {aside["payer"] for aside in BATCHES["an operator that cannot pay"]["set_aside"]} == {4}
+
+
+def test_daily_caps_set_aside_what_they_leave_too_little_for() -> None:
+    enough = BATCHES["a daily cap that is just enough"]
+    assert enough["entries"] == BATCHES["three stations of two operators"]["entries"]
+    lacking = BATCHES["a daily cap one micro-euro too low"]
+    assert lacking["entries"] == BATCHES["a driver that cannot pay"]["entries"]
+    assert BATCHES["a cap that was passed before"]["insolvent"] == [6, 7]
+
+
+@EACH_BATCH
+def test_debts_are_what_is_set_aside(batch: dict[str, Any]) -> None:
+    owed: dict[int, int] = {}
+    for aside in batch["set_aside"]:
+        owed[aside["payer"]] = owed.get(aside["payer"], 0) + aside["owed_micro"]
+    debts: dict[int, int] = {}
+    for debt in batch["debts"]:
+        debts[debt["debtor"]] = debts.get(debt["debtor"], 0) + debt["owed_micro"]
+    assert debts == owed
+    assert set(batch["insolvent"]) == set(owed)
+
+
+def test_chain_links_the_batches_digests() -> None:
+    chain = VECTORS["chain"]["batches"]
+    assert [link["digest"] for link in chain] == [batch["batch_digest"] for batch in VECTORS["batches"]]
+    assert [int(link["head"], 16) >> 224 for link in chain] == list(range(1, len(chain) + 1))
