@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from eth_hash.auto import keccak
 
-from domain.audit import Auditor, Finding
-from domain.audit.auditor import SETTLE_SELECTOR
-from domain.batch import SettlementBatch, encode_batch
+from domain.audit import Auditor, Deployed, Finding
+from domain.audit.batches import SETTLE_SELECTOR
+from domain.audit.ledger import NOBODY
+from domain.batch import HEADER_BYTES, SettlementBatch, encode_batch
+from domain.batch_chain import BatchChain, batch_digest
 from domain.chain import Call, ChainEvent
 from domain.cid import cid_of, raw_digest
+from domain.drawing import draw_up
 from domain.errors import EvidenceMissing
 from domain.evidence import (
     Manifest,
@@ -22,14 +26,15 @@ from domain.evidence import (
 )
 from domain.reading import NO_SESSION, BmsReading, SignedBmsReading, SignedMeterReading
 from domain.session import SignedAuthorisation
-from domain.settlement import net
+from domain.settlement import BatchOutcome, net
 from domain.signing import word
-from domain.statement import SignedStatement, draw_up
+from domain.statement import IntervalStatement, SignedStatement
 from domain.units import DUST_ACCOUNT, HOUSE_ACCOUNT, MoneyMicro, UnixSeconds
 from tests.vectors.world import (
     ACCOUNT_DOMAIN,
     ALICE,
     BOB,
+    DAY_S,
     DRIVER_KEYS,
     OPERATOR,
     OTHER_KEY,
@@ -48,10 +53,20 @@ from tests.vectors.world import (
     tariffs,
 )
 
-SETTLEMENT = bytes.fromhex("5e" * 20)
+SETTLEMENT, COURT, ESCROW, TOKEN = (bytes([n]) * 20 for n in (0x5E, 0xC0, 0xE5, 0x70))
+DEPLOYED = Deployed(
+    settlement=SETTLEMENT,
+    court=COURT,
+    escrow=ESCROW,
+    token=TOKEN,
+    station_domain=STATION_DOMAIN,
+    account_domain=ACCOUNT_DOMAIN,
+)
+MODULE_DELAY_S = 604_800
+FIRST_BLOCK_S = START_S + 20 * DAY_S
+"""When the first block was made, unless a test says otherwise; the others follow second by second."""
 OTHER_STATION = 2
 DEPOSIT_MICRO = 10**9
-NOBODY = bytes(20)
 
 
 @dataclass(slots=True)
@@ -76,13 +91,25 @@ class Record:
     calls: dict[bytes, Call] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     balances: dict[int, int] = field(default_factory=dict)
+    owed: dict[int, int] = field(default_factory=dict)
+    locked: dict[int, int] = field(default_factory=dict)
     times: dict[int, UnixSeconds] = field(default_factory=dict)
+    chain: BatchChain = field(default_factory=BatchChain)
 
     def call_of(self, tx: bytes) -> Call:
         return self.calls[tx]
 
     def time_of(self, block: int) -> UnixSeconds:
-        return self.times[block]
+        return self.times.get(block, UnixSeconds(FIRST_BLOCK_S + block))
+
+    def move(self, **change: int) -> None:
+        """What moves between accounts beside batches: `a7=5` gives account 7 five micro-euro."""
+        for account, micro in change.items():
+            self.balances[int(account[1:])] += micro
+
+    def now_s(self) -> int:
+        """When the next event happens."""
+        return self.time_of(len(self.events))
 
     def read(self, cid: str) -> bytes:
         if cid not in self.blobs:
@@ -94,13 +121,16 @@ class Record:
         self.blobs[cid] = blob
         return cid
 
-    def event(self, contract: str, name: str, tx: bytes = b"", **args: Any) -> None:
+    def event(self, contract: str, name: str, tx: bytes | None = None, **args: Any) -> None:
+        """The next event, in a block of its own and in a transaction of its own, or in that of the event before."""
+        beside = tx is not None and bool(self.events) and self.events[-1].tx == tx
+        block = self.events[-1].block if beside else len(self.events)
         self.events.append(
             ChainEvent(
-                block=len(self.events),
+                block=block,
                 block_hash=bytes(32),
-                log_index=0,
-                tx=tx,
+                log_index=len(self.events) - block,
+                tx=keccak(word(block)) if tx is None else tx,
                 contract=contract,
                 name=name,
                 args=args,
@@ -110,15 +140,16 @@ class Record:
     def audit(self) -> Auditor:
         """The auditor after all events and the comparison of balances."""
         auditor = Auditor(
-            settlement=SETTLEMENT,
-            station_domain=STATION_DOMAIN,
-            account_domain=ACCOUNT_DOMAIN,
+            deployed=DEPLOYED,
             transactions=self,
             blobs=self,
         )
         auditor.take(self.events)
         for account in sorted(auditor.books.accounts):
-            auditor.check_account(account, MoneyMicro(self.balances[account]), MoneyMicro(0))
+            owed, locked = self.owed.get(account, 0), self.locked.get(account, 0)
+            auditor.check_account(account, (self.balances[account], 0, locked, owed))
+        auditor.check_head(self.chain.head)
+        auditor.check_modules(self.now_s())
         return auditor
 
     def findings(self) -> list[Finding]:
@@ -128,6 +159,11 @@ class Record:
 def enrolled() -> Record:
     """Accounts with deposits, two stations and the tariffs of the made-up world."""
     record = Record()
+    for gate, modules in (("StationRegistry", [SETTLEMENT]), ("Escrow", [SETTLEMENT, COURT])):
+        for module in modules:
+            record.event(gate, "ModuleProposed", module=module, activeFrom=record.now_s())
+        record.event(gate, "ModulesSealed", moduleDelay=MODULE_DELAY_S)
+    record.event("AccountRegistry", "TreasurySet", escrow=ESCROW, token=TOKEN)
     for account in (HOUSE_ACCOUNT, DUST_ACCOUNT, OPERATOR):
         record.event("AccountRegistry", "AccountOpened", account=account, owner=bytes([account]) * 20, driverKey=NOBODY)
         record.balances[account] = 0
@@ -212,8 +248,12 @@ def settle(
     evidence: Sequence[Evidence],
     vehicles: Mapping[int, Sequence[SignedBmsReading]],
     meddle: Callable[[Evidence], bytes] = Evidence.blob,
-) -> None:
-    """One batch: blobs, manifest, transaction, events and balances. `meddle` makes a statement's blob."""
+    spendable: Mapping[int, int] = MappingProxyType({}),
+) -> BatchOutcome:
+    """One batch: blobs, manifest, transaction, events and balances. `meddle` makes a statement's blob.
+
+    `spendable` is what accounts may spend that may not spend all they have.
+    """
     manifest = Manifest(
         statements={
             (e.statement.statement.station, e.statement.statement.sequence): record.put(meddle(e)) for e in evidence
@@ -232,21 +272,9 @@ def settle(
     tx = keccak(data)
     padded = data + bytes(-len(data) % 32)
     record.calls[tx] = Call(to=SETTLEMENT, data=SETTLE_SELECTOR + word(32) + word(len(data)) + padded)
-    outcome = net([s.statement for s in statements], tariffs(), lambda a: MoneyMicro(record.balances.get(a, 0)))
-    for signed in statements:
-        s = signed.statement
-        record.event(
-            "SessionSettlement",
-            "StationSettled",
-            tx,
-            station=s.station,
-            batch=number,
-            sequence=s.sequence,
-            startTime=s.start_s,
-            importWh=s.import_wh,
-            exportWh=s.export_wh,
-            telemetryRoot=s.telemetry_root,
-        )
+    outcome = net(
+        [s.statement for s in statements], tariffs(), lambda a: MoneyMicro(spendable.get(a, record.balances.get(a, 0)))
+    )
     for payment in outcome.set_aside:
         record.event(
             "SessionSettlement",
@@ -259,19 +287,42 @@ def settle(
             row=payment.row,
             owedMicro=payment.owed_micro,
         )
+    for debt in outcome.debts:
+        record.event(
+            "Escrow",
+            "DebtRecorded",
+            tx,
+            debtor=debt.debtor,
+            number=sum(e.name == "DebtRecorded" and e.args["debtor"] == debt.debtor for e in record.events),
+            creditor=debt.creditor,
+            batch=number,
+            owedMicro=debt.owed_micro,
+            shareMicro=debt.share_micro,
+        )
+        record.owed[debt.debtor] = record.owed.get(debt.debtor, 0) + debt.owed_micro
+    hashes = [s.statement.struct_hash() for s in statements]
+    record.chain.push(batch_digest(digest, hashes, outcome.insolvent))
     record.event(
         "SessionSettlement",
         "BatchSettled",
         tx,
         batch=number,
         evidence=digest,
-        statements=len(statements),
+        digest=record.chain.digests[-1],
         rows=sum(len(s.statement.rows) for s in statements),
         paidMicro=outcome.paid_micro,
         dustMicro=outcome.dust_micro,
+        statements=[word_of(s.statement) for s in statements],
     )
     for account, entry in outcome.entries.items():
         record.balances[account] += entry.credit_micro - entry.debit_micro
+    return outcome
+
+
+def word_of(statement: IntervalStatement) -> int:
+    """A statement as the event of its batch tells it."""
+    encoded = encode_batch(SettlementBatch(bytes(32), (SignedStatement(statement, STATION_KEY.sign(bytes(32))),), 1))
+    return int.from_bytes(encoded[HEADER_BYTES : HEADER_BYTES + 32], "big")
 
 
 def settled_world(meddle: Callable[[Evidence], bytes] = Evidence.blob) -> Record:

@@ -243,8 +243,10 @@ def _altered_event(record: Record, name: str, **args: object) -> None:
         ("BatchSettled", {"dustMicro": 10**6}, FindingCode.AMOUNT_MISMATCH),
         ("BatchSettled", {"batch": 7}, FindingCode.BATCH_NUMBER),
         ("BatchSettled", {"evidence": bytes(32)}, FindingCode.EVENT_MISMATCH),
-        ("StationSettled", {"importWh": 1}, FindingCode.EVENT_MISMATCH),
-        ("StationSettled", {"telemetryRoot": bytes(32)}, FindingCode.EVENT_MISMATCH),
+        ("BatchSettled", {"statements": [1]}, FindingCode.EVENT_MISMATCH),
+        ("BatchSettled", {"statements": []}, FindingCode.EVENT_MISMATCH),
+        ("BatchSettled", {"digest": bytes(32)}, FindingCode.BATCH_DIGEST),
+        ("BatchSettled", {"digest": bytes(32)}, FindingCode.BATCH_CHAIN),
         ("Deposited", {"amountMicro": 1}, FindingCode.BALANCE_MISMATCH),
         ("StationRegistered", {"signer": OTHER_KEY.address}, FindingCode.STATEMENT_SIGNATURE),
         ("StationRegistered", {"importWh": 0}, FindingCode.REGISTER_MISMATCH),
@@ -334,6 +336,12 @@ def test_unreported_set_aside_is_named() -> None:
     settle(record, [two_days()[0]], {})
     assert record.findings() == []
     record.events = [e for e in record.events if e.name != "RowSetAside"]
+    assert codes(record.findings()) == {FindingCode.SET_ASIDE_MISMATCH}
+
+
+def test_row_set_aside_outside_of_a_batch_is_named() -> None:
+    record = settled_world()
+    record.event("SessionSettlement", "RowSetAside", station=1, batch=1, payer=ALICE, sequence=1, row=0, owedMicro=1)
     assert codes(record.findings()) == {FindingCode.SET_ASIDE_MISMATCH}
 
 
