@@ -59,13 +59,7 @@ def audit_command(
 def _run(deployment: Deployment, rpc: str, evidence: str, claims: str | None, console: Console) -> AuditResult:
     chain = ChainReader(rpc, deployment)
     chain.check_chain()
-    subject = AuditSubject(
-        first_block=deployment.block,
-        settlement=deployment.contracts["SessionSettlement"].address,
-        escrow=deployment.contracts["Escrow"].address,
-        station_domain=deployment.station_domain,
-        account_domain=deployment.account_domain,
-    )
+    subject = AuditSubject(first_block=deployment.block, deployed=deployment.deployed)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("reading the chain")

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from domain.errors import BadSignature, NoTariff
-from domain.reading import Station
 from domain.session import Session, SignedAuthorisation, open_session
 from domain.signing import SigningDomain
+from domain.station import Station
 from domain.tariff import Direction, TariffTable
 from domain.text import hex_text, parse_hex
 from domain.units import MARKET_INTERVAL_S, WH_PER_KWH, EnergyWh, UnixSeconds

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import httpx
 
 from domain.errors import Malformed
-from domain.reading import Station
 from domain.session import SignedAuthorisation
 from domain.signing import SigningDomain
+from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.text import address_text, hex_text, parse_address
 from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
-from domain.wire import authorisation_from_json
+from domain.wire import authorisation_from_json, replacement_from_json
 from oracle.clock import Clock
 from oracle.errors import BackendAnswerInvalid, BackendRefused, BackendUnavailable
 
@@ -73,7 +73,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationRecord:
-    """A station as registered, and how far the backend's series of it reaches."""
+    """A station as on chain, and how far the backend's series of it reaches."""
 
     station: Station
     last_reading_sequence: int
@@ -128,13 +128,16 @@ class BackendClient:
         return StationRecord(
             station=Station(
                 station=StationId(_field(answer, "station", int, path)),
-                signer=_address(answer, "signer", path),
+                signer=None if answer.get("signer") is None else _address(answer, "signer", path),
                 payee=AccountId(_field(answer, "payee", int, path)),
                 rated_power_w=PowerW(_field(answer, "rated_power_w", int, path)),
                 bidirectional=_field(answer, "bidirectional", bool, path),
-                revoked=_field(answer, "revoked", bool, path),
-                import_wh=EnergyWh(_field(answer, "import_wh", int, path)),
-                export_wh=EnergyWh(_field(answer, "export_wh", int, path)),
+                import_wh=EnergyWh(_field(answer, "registered_import_wh", int, path)),
+                export_wh=EnergyWh(_field(answer, "registered_export_wh", int, path)),
+                former_keys=_former_keys(answer, path),
+                suspended_by_operator=_field(answer, "suspended_by_operator", bool, path),
+                suspended_by_governance=_field(answer, "suspended_by_governance", bool, path),
+                replacements=_replacements(answer, path),
             ),
             last_reading_sequence=_field(answer, "last_reading_sequence", int, path),
             last_statement_sequence=_field(answer, "last_statement_sequence", int, path),
@@ -264,6 +267,18 @@ def _address(value: Mapping[str, Any], key: str, path: str) -> bytes:
         return parse_address(_field(value, key, str, path))
     except ValueError:
         raise BackendAnswerInvalid(path, f"{key} is no address") from None
+
+
+def _former_keys(answer: Mapping[str, Any], path: str) -> dict[bytes, UnixSeconds]:
+    items = [item if isinstance(item, dict) else {} for item in _field(answer, "former_keys", list, path)]
+    return {_address(item, "signer", path): UnixSeconds(_field(item, "valid_until", int, path)) for item in items}
+
+
+def _replacements(answer: Mapping[str, Any], path: str) -> tuple[MeterReplacement, ...]:
+    try:
+        return tuple(map(replacement_from_json, _field(answer, "meter_replacements", list, path)))
+    except Malformed as error:
+        raise BackendAnswerInvalid(path, f"a meter replacement is none: {error}") from None
 
 
 def _tariff(item: Mapping[str, Any]) -> Tariff:

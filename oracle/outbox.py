@@ -2,6 +2,7 @@
 
 A device's messages go out in the order they were made, authorisations before everything that leans on them.
 A device whose message is refused is halted: its later ones would be refused too. The others go on.
+Statements of a suspended station are held and sent again; its readings go on.
 """
 
 import logging
@@ -12,6 +13,7 @@ from oracle.errors import BackendRefused
 from oracle.spool import Message, Spool
 
 WINDOW = 4_000
+SUSPENDED = "station-is-suspended"
 _log = logging.getLogger(__name__)
 
 
@@ -22,6 +24,7 @@ class Outbox:
         self._spool = spool
         self._client = client
         self.halted: dict[int, str] = {}
+        self.held: dict[int, str] = {}
 
     def halt(self, device: int, who: str, reason: str) -> None:
         """Nothing more is made or sent for this device until the next start."""
@@ -31,6 +34,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Commits, and sends everything that was not acknowledged. BackendUnavailable leaves the rest for later."""
+        self.held.clear()
         after_id = 0
         while window := self._spool.unsent(after_id, WINDOW):
             after_id = window[-1].id
@@ -61,12 +65,16 @@ class Outbox:
             self._send_single(statement)
 
     def _send_single(self, message: Message) -> None:
-        if message.device in self.halted:
+        if message.device in self.halted or (message.kind == "statement" and message.device in self.held):
             return
         post = self._client.post_statement if message.kind == "statement" else self._client.post_authorisation
         try:
             post(message.body)
         except BackendRefused as refused:
+            if refused.problem == SUSPENDED:
+                self.held[message.device] = f"{_who(message)}: statement {message.sequence} waits: {refused.detail}"
+                _log.warning("%s", self.held[message.device])
+                return
             self.halt(message.device, _who(message), f"{message.kind} {message.sequence} was refused: {refused.detail}")
         else:
             self._spool.mark_sent([message.id])

@@ -9,8 +9,17 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from domain.errors import NoTariff, NotAuthorised, ReadingRefused, StatementRefused
+from domain.errors import (
+    MoreThanRated,
+    NoTariff,
+    NotAuthorised,
+    ReadingRefused,
+    RegisterWentBack,
+    StatementRefused,
+    StationIsSuspended,
+)
 from domain.signing import Signer
+from domain.station import NOBODY, Station
 from domain.units import EnergyWh, StationId, UnixSeconds
 from oracle.admission import Gate, Tariffs, TurnedAway
 from oracle.client import BackendClient, Network, StationRecord
@@ -107,7 +116,7 @@ class StationOracle:
         if not self._clock.stopped:
             self._flush()
         self._spool.commit()
-        failures = [*self._outbox.halted.values(), *self._unstated.values()]
+        failures = [*self._outbox.halted.values(), *self._outbox.held.values(), *self._unstated.values()]
         if failures and not self._clock.stopped:
             raise DevicesHalted(failures)
 
@@ -115,8 +124,7 @@ class StationOracle:
         """Takes up a station's series where its spool ends, after comparing that with the backend's."""
         record = self._client.station(station)
         who = f"station {station}"
-        if record.station.signer not in self._signers:
-            raise KeyMissing(who, record.station.signer)
+        signer = self._signer_of(record.station)
         registered = self._spool.opening(station)
         if registered is None:
             if record.last_reading_sequence:
@@ -126,7 +134,7 @@ class StationOracle:
         facts = replace(record.station, import_wh=EnergyWh(registered[0]), export_wh=EnergyWh(registered[1]))
         series = StationSeries(
             facts,
-            self._signers[facts.signer],
+            signer,
             self._spool,
             stations=self._network.stations_domain,
             accounts=self._network.accounts_domain,
@@ -134,8 +142,16 @@ class StationOracle:
         self._compare(who, series, record)
         self._series[station] = series
         self._events[station] = self._source.events(station)
-        if facts.revoked:
-            self._outbox.halt(station, who, "its key was revoked")
+        if facts.signer is None:
+            self._outbox.halt(station, who, "its key was revoked, and no other one was set")
+
+    def _signer_of(self, station: Station) -> Signer:
+        """The station's key; one that it had before if it has none now, to read its series."""
+        keys = [station.signer] if station.signer else list(station.former_keys)
+        held = [self._signers[key] for key in keys if key in self._signers]
+        if not held:
+            raise KeyMissing(f"station {station.station}", keys[0] if keys else NOBODY)
+        return held[0]
 
     def _compare(self, who: str, series: StationSeries, record: StationRecord) -> None:
         reading, statement = series.last_sequences
@@ -166,7 +182,7 @@ class StationOracle:
             if isinstance(event, PluggedIn):
                 self._plugged_in(series, event)
             elif isinstance(event, Sample):
-                series.sign_sample(event)
+                self._sample(series, event)
             else:
                 self._state(series, event.time_s)
         except (ReadingRefused, StatementRefused, NotAuthorised, TimeAlreadyPassed) as error:
@@ -174,6 +190,28 @@ class StationOracle:
         self._since_flush += 1
         if station not in self._waiting:
             self._next(station)
+
+    def _sample(self, series: StationSeries, sample: Sample) -> None:
+        """Signs a sample. One that does not follow may be of a new meter, which the backend then knows."""
+        try:
+            series.sign_sample(sample)
+        except (RegisterWentBack, MoreThanRated):
+            if not self._look_again(series):
+                raise
+            series.sign_sample(sample)
+
+    def _look_again(self, series: StationSeries) -> bool:
+        """Asks what the chain says of the station now; whether that has changed."""
+        before = series.station
+        now = self._client.station(before.station).station
+        known = replace(
+            before,
+            suspended_by_operator=now.suspended_by_operator,
+            suspended_by_governance=now.suspended_by_governance,
+            replacements=now.replacements,
+        )
+        series.follow(known)
+        return known != before
 
     def _plugged_in(self, series: StationSeries, event: PluggedIn) -> None:
         if event.key in series.sessions:
@@ -218,15 +256,19 @@ class StationOracle:
         self._source.admit(event.key, found.admission)
 
     def _state(self, series: StationSeries, time_s: UnixSeconds) -> None:
-        """Signs the statement that is due. Without a tariff it waits for the next one, which then covers both."""
+        """Signs the statement that is due.
+
+        Without a tariff, or while the station is suspended, it waits for the next one, which then covers both.
+        """
         station = series.station.station
         try:
             try:
                 series.sign_statement(time_s, self._tariffs.table)
-            except NoTariff:
+            except (NoTariff, StationIsSuspended):
                 self._tariffs.refresh()
+                self._look_again(series)
                 series.sign_statement(time_s, self._tariffs.table)
-        except NoTariff as error:
+        except (NoTariff, StationIsSuspended) as error:
             _log.warning("station %d: statement at %d is put off: %s", station, time_s, error)
             self._unstated[station] = str(error)
         else:

@@ -7,23 +7,23 @@ own checks first.
 import json
 from collections.abc import Sequence
 
-from domain.reading import (
-    NO_SESSION,
-    MeterReading,
-    SignedMeterReading,
-    Station,
-    VerifiedMeterReading,
-    check_follows,
-)
+from domain.drawing import draw_up
+from domain.metering import Basis
+from domain.reading import NO_SESSION, MeterReading, SignedMeterReading, VerifiedMeterReading, check_follows
 from domain.session import Session, Usage
 from domain.signing import Signer, SigningDomain
-from domain.statement import Basis, SignedStatement, check_against_readings, check_limits, draw_up
+from domain.statement import IntervalStatement, SignedStatement
+from domain.station import Station
 from domain.tariff import TariffTable
 from domain.units import EnergyWh, UnixSeconds
+from domain.verification import check_against_readings, check_limits
 from domain.wire import meter_from_json, meter_to_json, statement_from_json, statement_to_json
 from oracle.admission import Admitted
 from oracle.source import Sample
 from oracle.spool import Message, Spool
+
+_FOR_EVER = 1 << 40
+"""Past the last second that fits a reading."""
 
 
 class StationSeries:
@@ -55,9 +55,11 @@ class StationSeries:
 
     @property
     def registers(self) -> tuple[EnergyWh, EnergyWh]:
-        """The import and export registers as last signed."""
-        shown = self.last or self.station
-        return shown.import_wh, shown.export_wh
+        """The import and export registers as last signed, or those of a new meter since."""
+        if self.last is None:
+            return self.station.registers_before(_FOR_EVER)
+        replacement = self.station.replacement_within(self.last.time_s, _FOR_EVER)
+        return replacement.opening if replacement else (self.last.import_wh, self.last.export_wh)
 
     @property
     def session_ids(self) -> set[bytes]:
@@ -65,8 +67,14 @@ class StationSeries:
 
     @property
     def last_sequences(self) -> tuple[int, int]:
-        """The numbers of the last reading and the last statement."""
-        return (self.last.sequence if self.last else 0), self._statement_sequence
+        """The numbers of the last reading, and of the last statement or meter replacement."""
+        replaced = max((one.sequence for one in self.station.replacements), default=0)
+        return (self.last.sequence if self.last else 0), max(self._statement_sequence, replaced)
+
+    def follow(self, station: Station) -> None:
+        """Goes on with what the chain says of the station now: a new meter may have made a statement void."""
+        self.station = station
+        self._restore_series()
 
     def admit(self, key: str, admitted: Admitted) -> None:
         self._spool.keep_session(key, self.station.station, admitted.to_text())
@@ -100,13 +108,14 @@ class StationSeries:
     def sign_statement(self, time_s: UnixSeconds, tariffs: TariffTable) -> bool:
         """States what was metered up to `time_s`; False if that was stated before.
 
-        NoTariff if the operator's prices do not cover it; NotAuthorised if a driver's limits do not.
+        NoTariff if the operator's prices do not cover it; NotAuthorised if a driver's limits do not;
+        StationIsSuspended as long as the station is.
         """
         readings = [r for r in self._open if r.reading.time_s <= time_s]
         if not readings:
             return False
         basis = self._basis(readings, tariffs)
-        statement = draw_up(self._statement_sequence + 1, basis)
+        statement = draw_up(self.last_sequences[1] + 1, basis)
         check_against_readings(statement, basis)
         usage = check_limits(statement, basis, self._usage)
         signature = self._signer.sign(self._domain.digest(statement.struct_hash()))
@@ -139,14 +148,24 @@ class StationSeries:
                 self._know(kept.key, Admitted.from_text(kept.body, accounts), Usage(kept.energy_wh, kept.cost_micro))
 
     def _restore_series(self) -> None:
-        station = self.station.station
-        stated = self._spool.last("statement", station)
-        since = self._spool.since("meter", station, stated.time_s if stated else 0)
+        stated = self._last_statement()
+        since = self._spool.since("meter", self.station.station, stated.end_s if stated else 0)
         readings = [_reading(message) for message in since]
-        self._statement_sequence = statement_from_json(json.loads(stated.body)).statement.sequence if stated else 0
+        self._statement_sequence = stated.sequence if stated else 0
         self._opening = readings[0].reading if stated else None
         self._open = readings[1:] if stated else readings
         self.last = readings[-1].reading if readings else None
+
+    def _last_statement(self) -> IntervalStatement | None:
+        """The last statement that is or can be settled: a new meter may have taken the number of a later one."""
+        station = self.station.station
+        replaced = {one.sequence for one in self.station.replacements}
+        last = self._spool.last("statement", station)
+        for sequence in range(last.sequence if last else 0, 0, -1):
+            body = self._spool.get("statement", station, sequence)
+            if body is not None and sequence not in replaced:
+                return statement_from_json(json.loads(body)).statement
+        return None
 
 
 def _reading(message: Message) -> VerifiedMeterReading:

@@ -30,9 +30,15 @@ _ACCOUNT = {
     "owner": ADDRESS,
     "driver_key": ADDRESS,
     "roles": [],
+    "closed": False,
     "free_micro": 20_000_000,
+    "spendable_micro": 15_000_000,
+    "locked_micro": 0,
+    "owed_micro": 511_500,
+    "daily_cap_micro": 15_000_000,
     "deposited_micro": 25_000_000,
 }
+_DEBT = {"number": 0, "creditor": 4, "batch": 3, "owed_micro": 511_500, "share_micro": 511_500}
 
 
 class MemberBody(Strict):
@@ -78,10 +84,10 @@ def router(services: Services, operator: Depends) -> APIRouter:
         views = services.accounts.page(after, limit)
         return JsonResponse(shapes.page(views, limit, shapes.account, lambda view: view.record.account))
 
-    @routes.get("/accounts/{account}", responses=answers(200, _ACCOUNT))
+    @routes.get("/accounts/{account}", responses=answers(200, _ACCOUNT | {"debts": [_DEBT]}))
     def get_account(account: AccountNumber) -> JsonResponse:
-        """One member."""
-        return JsonResponse(shapes.account(services.accounts.get(account)))
+        """One member, with its oldest open debts."""
+        return JsonResponse(shapes.account_with_debts(services.accounts.get(account)))
 
     @routes.post(
         "/accounts",

@@ -19,6 +19,7 @@ _EVENT = {
     "args": {"account": 12, "from": ADDRESS, "amountMicro": 25_000_000},
     "tx": "0x" + "ab" * 32,
 }
+_HEALTH = {"status": "ok", "chain_id": 1, "block": 21, "indexed_block": 21, "settlement": "running"}
 _LAST_LOG = (1 << shapes.LOG_INDEX_BITS) - 1
 HOW = "wattledger audit --rpc <node> --deployment <deployments file> --evidence <this service or a folder>"
 
@@ -28,9 +29,9 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["network"], default_response_class=JsonResponse)
     network = services.network
 
-    @routes.get("/health", responses=answers(200, {"status": "ok", "chain_id": 1, "block": 21, "indexed_block": 21}))
+    @routes.get("/health", responses=answers(200, _HEALTH))
     def get_health() -> JsonResponse:
-        """Whether the chain answers, and how far it was read."""
+        """Whether the chain answers, how far it was read, and whether settlement is paused by governance."""
         health = network.health()
         return JsonResponse(
             {
@@ -38,6 +39,7 @@ def router(services: Services) -> APIRouter:
                 "chain_id": health.chain_id,
                 "block": health.block,
                 "indexed_block": health.indexed_block,
+                "settlement": "paused" if health.paused else "running",
             }
         )
 

@@ -4,7 +4,7 @@
 |--------|--------------------------------------------------------------------------------------|
 | 400    | the body is no strict JSON: syntax, floats, NaN, a key named twice, nested too deeply |
 | 401    | the bearer token is missing or wrong                                                 |
-| 403    | signed by another key, or by the key of a revoked station                            |
+| 403    | signed by another key, or by one that no longer counts                               |
 | 404    | what the request names does not exist                                                |
 | 408    | the body did not arrive in time                                                      |
 | 409    | it conflicts with what was accepted before, or the contracts refuse it now           |
@@ -71,20 +71,22 @@ _STATUS: dict[type[Exception], int] = {
     NotJson: 400,
     domain.BadSignature: 422,
     domain.WrongSigner: 403,
+    domain.KeyNoLongerValid: 403,
     domain.NotFound: 404,
     domain.ReadingRefused: 409,
-    domain.StationIsRevoked: 403,
     domain.FromTheFuture: 422,
     domain.MoreThanRated: 422,
     domain.ExportNotPossible: 422,
     domain.SpansIntervals: 422,
     domain.AuthorisationRefused: 422,
     domain.NotAuthorised: 422,
+    domain.StationIsSuspended: 409,
     domain.StatementRefused: 422,
     domain.NothingToSettle: 409,
     domain.EvidenceAltered: 409,
     app.NoDriverKey: 409,
     app.TransactionRefused: 409,
+    app.SettlementPaused: 409,
     app.ChainUnavailable: 503,
     app.TransactionPending: 503,
     Unauthorised: 401,

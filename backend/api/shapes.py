@@ -1,10 +1,11 @@
 """JSON that goes out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from backend.application.accounts import AccountView
 from backend.application.records import (
+    DisputeRecord,
     SessionRecord,
     SettlementRecord,
     StatementRecord,
@@ -15,7 +16,7 @@ from domain.chain import ChainEvent
 from domain.session import SignedAuthorisation
 from domain.tariff import Tariff
 from domain.text import address_text, hex_text
-from domain.wire import Json, authorisation_to_json, statement_to_json
+from domain.wire import Json, authorisation_to_json, replacement_to_json, statement_to_json
 
 Item = TypeVar("Item")
 
@@ -37,20 +38,45 @@ def account(view: AccountView) -> Json:
         "owner": address_text(record.owner),
         "driver_key": address_text(record.driver_key) if record.driver_key else None,
         "roles": [name for bit, name in ROLES.items() if record.roles & bit],
-        "free_micro": view.free_micro,
+        "closed": record.closed,
+        "free_micro": view.balance.free_micro,
+        "spendable_micro": view.balance.spendable_micro,
+        "locked_micro": view.balance.locked_micro,
+        "owed_micro": view.owed_micro,
+        "daily_cap_micro": record.daily_cap_micro or None,
         "deposited_micro": record.deposited_micro,
     }
 
 
+def account_with_debts(view: AccountView) -> Json:
+    debts = [
+        {
+            "number": debt.number,
+            "creditor": debt.creditor,
+            "batch": debt.batch or None,
+            "owed_micro": debt.owed_micro,
+            "share_micro": debt.share_micro,
+        }
+        for debt in view.debts
+    ]
+    return account(view) | {"debts": debts}
+
+
 def station(record: StationRecord) -> Json:
     known = record.station
+    former = [{"signer": address_text(key), "valid_until": until_s} for key, until_s in known.former_keys.items()]
     return {
         "station": known.station,
-        "signer": address_text(known.signer),
+        "signer": address_text(known.signer) if known.signer else None,
+        "former_keys": former,
         "payee": known.payee,
         "rated_power_w": known.rated_power_w,
         "bidirectional": known.bidirectional,
-        "revoked": known.revoked,
+        "suspended_by_operator": known.suspended_by_operator,
+        "suspended_by_governance": known.suspended_by_governance,
+        "registered_import_wh": known.import_wh,
+        "registered_export_wh": known.export_wh,
+        "meter_replacements": [replacement_to_json(one) for one in known.replacements],
         "import_wh": record.import_wh,
         "export_wh": record.export_wh,
         "sequence": record.sequence,
@@ -95,8 +121,10 @@ def statement(record: StatementRecord) -> Json:
     return shape if record.refusal is None else shape | {"refusal": record.refusal}
 
 
-def statement_with_amounts(record: StatementRecord, rows: Sequence[StatementRow]) -> Json:
-    return statement(record) | {"rows": [_row(record, row) for row in rows]}
+def statement_with_amounts(
+    record: StatementRecord, rows: Sequence[StatementRow], disputes: Mapping[int, DisputeRecord]
+) -> Json:
+    return statement(record) | {"rows": [_row(record, row, disputes.get(row.index)) for row in rows]}
 
 
 def settlement(record: SettlementRecord) -> Json:
@@ -136,7 +164,7 @@ def event_cursor(seen: ChainEvent) -> int:
     return seen.block << LOG_INDEX_BITS | seen.log_index
 
 
-def _row(record: StatementRecord, row: StatementRow) -> Json:
+def _row(record: StatementRecord, row: StatementRow, dispute: DisputeRecord | None) -> Json:
     start_s = record.statement.start_s + row.row.start_offset_s
     payment = row.payment
     return {
@@ -153,6 +181,7 @@ def _row(record: StatementRecord, row: StatementRow) -> Json:
         "owed_micro": payment.owed_micro if payment else 0,
         "received_micro": payment.received_micro if payment else 0,
         "set_aside": row.set_aside,
+        "dispute": dispute.state.value if dispute else None,
     }
 
 
@@ -172,6 +201,9 @@ def _amount(record: StatementRecord, row: StatementRow) -> Json:
 
 
 def _argument(value: Any) -> Any:
+    if isinstance(value, list):
+        # Words of 256 bits, which not every reader of JSON can hold as numbers.
+        return [f"{word:#066x}" for word in value]
     if not isinstance(value, bytes):
         return value
     return address_text(value) if len(value) == _ADDRESS_BYTES else hex_text(value)

@@ -30,6 +30,7 @@ _AMOUNTS = {
     "owed_micro": 511_500,
     "received_micro": 511_500,
     "set_aside": False,
+    "dispute": None,
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from backend.application.operations import Operations
 from backend.application.ports import ChainView, Store
-from backend.application.records import AccountRecord
+from backend.application.records import AccountRecord, Balance, DebtRecord
 from domain.errors import Malformed, OutOfRange, UnknownAccount
 from domain.units import AccountId
 
@@ -14,6 +14,7 @@ MEMBERS_PER_CALL = 100
 MAX_MEMBERS = 500
 MAX_DEPOSIT_MICRO = (1 << 63) - 1
 NO_KEY = bytes(20)
+MAX_DEBTS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,12 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """An account with what it may spend now."""
+    """An account with what it has in the escrow now and owes. `debts` are the oldest of its open ones."""
 
     record: AccountRecord
-    free_micro: int
+    balance: Balance
+    owed_micro: int
+    debts: Sequence[DebtRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,17 @@ class Accounts:
         """UnknownAccount if there is none."""
         with self.store.read() as unit:
             record = unit.accounts.find(account)
-        if record is None:
-            raise UnknownAccount(account)
-        return AccountView(record, self.chain.free_of([account])[0])
+            if record is None:
+                raise UnknownAccount(account)
+            owed_micro, debts = unit.debts.owed_micro(account), unit.debts.open_of(account, MAX_DEBTS_SHOWN)
+        return AccountView(record, self.chain.balances_of([account])[0], owed_micro, debts)
 
     def page(self, after: int, limit: int) -> list[AccountView]:
         with self.store.read() as unit:
             records = unit.accounts.page(after, limit)
-        free = self.chain.free_of([record.account for record in records])
-        return [AccountView(*pair) for pair in zip(records, free, strict=True)]
+            owed = [unit.debts.owed_micro(record.account) for record in records]
+        balances = self.chain.balances_of([record.account for record in records])
+        return [AccountView(*one) for one in zip(records, balances, owed, strict=True)]
 
     def open(self, members: Sequence[Member]) -> list[AccountId]:
         """Opens one account for each member, all or none if the contracts refuse one now; their numbers."""

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.audit import Auditor, BlobSource, Claims, Finding, Tally, compare_claims
+from domain.audit import Auditor, BlobSource, Claims, Deployed, Finding, Tally, compare_claims
 from domain.chain import Call, ChainEvent
-from domain.signing import SigningDomain
+from domain.text import parse_address
 from domain.units import MoneyMicro, UnixSeconds
 
 EVENT_BLOCKS = 500
@@ -32,10 +32,7 @@ class AuditSubject:
     """What is audited: one deployment, from its first block on."""
 
     first_block: int
-    settlement: bytes
-    escrow: bytes
-    station_domain: SigningDomain
-    account_domain: SigningDomain
+    deployed: Deployed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +56,7 @@ def audit(
     """Re-derives everything up to the chain's present head, which stays fixed for the whole audit."""
     head = chain.head()
     auditor = Auditor(
-        settlement=subject.settlement,
-        station_domain=subject.station_domain,
-        account_domain=subject.account_domain,
+        deployed=subject.deployed,
         transactions=chain,
         blobs=blobs,
         progress=progress,
@@ -81,8 +76,18 @@ def _check_state(auditor: Auditor, chain: AuditedChain, subject: AuditSubject, h
     for account in sorted(auditor.books.accounts):
         free = chain.view("Escrow", "freeOf", account, block=head)
         requested, _ = chain.view("Escrow", "withdrawalOf", account, block=head)
-        auditor.check_account(account, MoneyMicro(free), MoneyMicro(requested))
+        locked = chain.view("Escrow", "lockedOf", account, block=head)
+        owed, _, _ = chain.view("Escrow", "debtsOf", account, block=head)
+        auditor.check_account(account, (free, requested, locked, owed))
     for station in sorted(auditor.books.stations):
         state = chain.view("StationRegistry", "stationOf", station, block=head)
-        auditor.check_station(station, state.importWh, state.exportWh, state.sequence)
-    auditor.check_escrow(MoneyMicro(chain.view("SettlementToken", "balanceOf", subject.escrow, block=head)))
+        auditor.check_station(
+            station,
+            signer=parse_address(state.signer),
+            suspended=state.suspendedByOperator or state.suspendedByGovernance,
+            numbers=(state.importWh, state.exportWh, state.sequence),
+        )
+    held = chain.view("SettlementToken", "balanceOf", subject.deployed.escrow, block=head)
+    auditor.check_escrow(MoneyMicro(held))
+    auditor.check_head(chain.view("SessionSettlement", "head", block=head))
+    auditor.check_modules(chain.time_of(head))

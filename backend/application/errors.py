@@ -36,6 +36,13 @@ class SettlementRefused(TransactionRefused):
     """The contracts refuse a settlement batch; nothing was sent."""
 
 
+class SettlementPaused(WattledgerError):
+    """Nothing is settled for now."""
+
+    def __init__(self) -> None:
+        super().__init__("governance paused the escrow; what waits for settlement is kept, and settled once it goes on")
+
+
 class NoDriverKey(AuthorisationRefused):
     """Nobody can sign for a vehicle of this account."""
 

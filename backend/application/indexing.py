@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from backend.application.ports import UnitOfWork
+from backend.application.records import DebtRecord, DisputeRecord, DisputeState
+from domain.batch import StatementNumbers
 from domain.chain import ChainEvent
+from domain.station import replacement_of
 from domain.tariff import Direction, Tariff
 from domain.units import AccountId, PriceMicroPerKwh, TariffId, UnixSeconds
 
@@ -51,6 +54,54 @@ def _deposited(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     unit.accounts.deposited(args["account"], args["amountMicro"])
 
 
+def _account_closed(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
+    unit.accounts.closed(args["account"], closed=event.name == "AccountClosed")
+
+
+def _daily_cap_set(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    unit.accounts.daily_cap_set(args["account"], args["capMicro"])
+
+
+def _paused(unit: UnitOfWork, event: ChainEvent, _: Args) -> None:
+    unit.guards.set_paused(paused=event.name == "Paused")
+
+
+def _debt_recorded(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    unit.debts.recorded(
+        DebtRecord(
+            debtor=AccountId(args["debtor"]),
+            number=args["number"],
+            creditor=AccountId(args["creditor"]),
+            batch=args["batch"],
+            owed_micro=args["owedMicro"],
+            share_micro=args["shareMicro"],
+        )
+    )
+
+
+def _debt_ended(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    unit.debts.ended(args["debtor"], args["number"])
+
+
+def _debt_reduced(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    unit.debts.reduced(args["debtor"], args["number"], args["owedMicro"], args["shareMicro"])
+
+
+def _row_disputed(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    dispute = DisputeRecord(
+        row=args["row"],
+        state=DisputeState.DISPUTED,
+        disputer=AccountId(args["disputer"]),
+        answer_until_s=args["answerUntil"],
+    )
+    unit.disputes.opened(args["station"], args["sequence"], dispute)
+
+
+def _dispute_ended(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
+    state = DisputeState.JUSTIFIED if event.name == "RowJustified" else DisputeState.REVERSED
+    unit.disputes.ended(args["station"], args["sequence"], args["row"], state)
+
+
 def _station_registered(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     unit.stations.registered(
         args["station"],
@@ -64,11 +115,22 @@ def _station_registered(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
 
 
 def _key_rotated(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
-    unit.stations.key_rotated(args["station"], args["signer"], args["previousSigner"], args["previousValidUntil"])
+    previous = _key(args["previousSigner"])
+    unit.stations.key_rotated(args["station"], args["signer"], previous, args["previousValidUntil"])
 
 
-def _station_revoked(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
-    unit.stations.revoked(args["station"])
+def _key_revoked(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    unit.stations.key_revoked(args["station"], args["signer"], args["validUntil"])
+
+
+def _station_suspended(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
+    suspended = event.name == "StationSuspended"
+    unit.stations.suspended(args["station"], by_governance=args["byGovernance"], suspended=suspended)
+
+
+def _meter_replaced(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    unit.stations.meter_replaced(replacement_of(args))
+    unit.statements.void_from(args["station"], args["sequence"])
 
 
 def _tariff_published(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
@@ -84,23 +146,17 @@ def _tariff_published(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     )
 
 
-def _station_settled(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
-    station, sequence = args["station"], args["sequence"]
-    unit.stations.settled(station, sequence=sequence, import_wh=args["importWh"], export_wh=args["exportWh"])
-    matches = {
-        "start_s": args["startTime"],
-        "import_wh": args["importWh"],
-        "export_wh": args["exportWh"],
-        "telemetry_root": args["telemetryRoot"],
-    }
-    unit.statements.settled(station, sequence, batch=args["batch"], matches=matches)
-
-
 def _row_set_aside(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     unit.statements.set_aside(args["station"], args["sequence"], args["row"])
 
 
 def _batch_settled(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
+    for word in args["statements"]:
+        settled = StatementNumbers.from_word(word)
+        unit.stations.settled(
+            settled.station, sequence=settled.sequence, import_wh=settled.import_wh, export_wh=settled.export_wh
+        )
+        unit.statements.settled(settled, batch=args["batch"])
     unit.settlements.settled(event.tx, batch=args["batch"], paid_micro=args["paidMicro"], dust_micro=args["dustMicro"])
 
 
@@ -113,11 +169,25 @@ _PROJECTIONS: dict[tuple[str, str], Callable[[UnitOfWork, ChainEvent, Args], Non
     ("AccountRegistry", "DriverKeySet"): _driver_key_set,
     ("AccountRegistry", "RoleGranted"): _role_granted,
     ("AccountRegistry", "RoleRevoked"): _role_revoked,
+    ("AccountRegistry", "AccountClosed"): _account_closed,
+    ("AccountRegistry", "AccountReopened"): _account_closed,
     ("Escrow", "Deposited"): _deposited,
+    ("Escrow", "DailyCapSet"): _daily_cap_set,
+    ("Escrow", "Paused"): _paused,
+    ("Escrow", "Unpaused"): _paused,
+    ("Escrow", "DebtRecorded"): _debt_recorded,
+    ("Escrow", "DebtCollected"): _debt_ended,
+    ("Escrow", "DebtWrittenOff"): _debt_ended,
+    ("Escrow", "DebtReduced"): _debt_reduced,
+    ("DisputeCourt", "RowDisputed"): _row_disputed,
+    ("DisputeCourt", "RowJustified"): _dispute_ended,
+    ("DisputeCourt", "RowReversed"): _dispute_ended,
     ("StationRegistry", "StationRegistered"): _station_registered,
     ("StationRegistry", "KeyRotated"): _key_rotated,
-    ("StationRegistry", "StationRevoked"): _station_revoked,
-    ("SessionSettlement", "StationSettled"): _station_settled,
+    ("StationRegistry", "KeyRevoked"): _key_revoked,
+    ("StationRegistry", "StationSuspended"): _station_suspended,
+    ("StationRegistry", "StationReactivated"): _station_suspended,
+    ("StationRegistry", "MeterReplaced"): _meter_replaced,
     ("SessionSettlement", "RowSetAside"): _row_set_aside,
     ("SessionSettlement", "BatchSettled"): _batch_settled,
     ("TariffBook", "TariffPublished"): _tariff_published,

@@ -9,11 +9,12 @@ from domain.chain import ChainEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The chain's head and the last block that was taken in."""
+    """The chain's head, the last block that was taken in, and whether governance paused the escrow."""
 
     chain_id: int
     block: int
     indexed_block: int
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +29,13 @@ class Network:
 
     def health(self) -> Health:
         with self.store.read() as unit:
-            last = unit.blocks.last()
-        return Health(chain_id=self.chain_id, block=self.chain.head(), indexed_block=last.number if last else 0)
+            last, paused = unit.blocks.last(), unit.guards.paused()
+        return Health(
+            chain_id=self.chain_id,
+            block=self.chain.head(),
+            indexed_block=last.number if last else 0,
+            paused=paused,
+        )
 
     def events(self, after: tuple[int, int], limit: int) -> list[ChainEvent]:
         """Indexed events after a block and place in it."""

@@ -7,6 +7,10 @@ from typing import Protocol
 from backend.application.records import (
     AcceptedStatement,
     AccountRecord,
+    Balance,
+    DebtRecord,
+    DisputeRecord,
+    DisputeState,
     OutboxEntry,
     OutboxState,
     PlannedCall,
@@ -18,6 +22,7 @@ from backend.application.records import (
     StationRecord,
     VehicleBlob,
 )
+from domain.batch import StatementNumbers
 from domain.chain import BlockRef, Call, ChainEvent
 from domain.reading import (
     BmsReading,
@@ -28,6 +33,7 @@ from domain.reading import (
     VerifiedMeterReading,
 )
 from domain.session import Session, Usage
+from domain.station import MeterReplacement
 from domain.tariff import Tariff
 from domain.units import UnixSeconds
 
@@ -66,6 +72,38 @@ class AccountTable(Protocol):
     def driver_key_set(self, account: int, driver_key: bytes | None) -> None: ...
     def roles_changed(self, account: int, *, granted: int = 0, revoked: int = 0) -> None: ...
     def deposited(self, account: int, amount_micro: int) -> None: ...
+    def closed(self, account: int, *, closed: bool) -> None: ...
+    def daily_cap_set(self, account: int, cap_micro: int) -> None: ...
+
+
+class DebtTable(Protocol):
+    def open_of(self, debtor: int, limit: int) -> list[DebtRecord]:
+        """The oldest debts of an account that are open."""
+
+    def owed_micro(self, debtor: int) -> int:
+        """What an account owes in all."""
+
+    def recorded(self, debt: DebtRecord) -> None: ...
+    def ended(self, debtor: int, number: int) -> None:
+        """It was collected or written off."""
+
+    def reduced(self, debtor: int, number: int, owed_micro: int, share_micro: int) -> None:
+        """This much less is owed."""
+
+
+class DisputeTable(Protocol):
+    def of(self, station: int, sequence: int) -> dict[int, DisputeRecord]:
+        """The disputed rows of a statement, by their places."""
+
+    def opened(self, station: int, sequence: int, dispute: DisputeRecord) -> None: ...
+    def ended(self, station: int, sequence: int, row: int, state: DisputeState) -> None: ...
+
+
+class GuardTable(Protocol):
+    def paused(self) -> bool:
+        """Whether settlement and deposits are paused."""
+
+    def set_paused(self, *, paused: bool) -> None: ...
 
 
 class StationTable(Protocol):
@@ -82,8 +120,10 @@ class StationTable(Protocol):
         import_wh: int,
         export_wh: int,
     ) -> None: ...
-    def key_rotated(self, station: int, signer: bytes, previous: bytes, valid_until_s: int) -> None: ...
-    def revoked(self, station: int) -> None: ...
+    def key_rotated(self, station: int, signer: bytes, previous: bytes | None, valid_until_s: int) -> None: ...
+    def key_revoked(self, station: int, signer: bytes, valid_until_s: int) -> None: ...
+    def suspended(self, station: int, *, by_governance: bool, suspended: bool) -> None: ...
+    def meter_replaced(self, replacement: MeterReplacement) -> None: ...
     def settled(self, station: int, *, sequence: int, import_wh: int, export_wh: int) -> None: ...
 
 
@@ -123,13 +163,18 @@ class ReadingTable(Protocol):
 
 class StatementTable(Protocol):
     def find(self, station: int, sequence: int) -> StatementRecord | None: ...
-    def last(self, station: int) -> StatementRecord | None: ...
+    def last(self, station: int) -> StatementRecord | None:
+        """The last one that is or can be settled: a void one leaves its readings to the next."""
+
     def rows(self, station: int, sequence: int) -> list[StatementRow]: ...
     def page(
         self, after: int, limit: int, *, station: int | None = None, state: str | None = None
     ) -> list[StatementRecord]: ...
     def waiting(self, limit: int) -> list[StatementRecord]:
-        """Accepted statements in order of station and sequence, none of a station with one batched or refused."""
+        """Accepted statements in order of station and sequence.
+
+        None of a station that is suspended, or that has one batched or refused.
+        """
 
     def waiting_since(self) -> tuple[int, int | None]:
         """How many accepted statements could be batched, and when the oldest of them was accepted."""
@@ -139,8 +184,11 @@ class StatementTable(Protocol):
     def accept_refused(self) -> int:
         """Makes all refused statements wait again; how many."""
 
-    def settled(self, station: int, sequence: int, *, batch: int, matches: Mapping[str, object]) -> None:
-        """Notes a settled statement; ours of that number is refused if it differs in `matches`."""
+    def settled(self, settled: StatementNumbers, *, batch: int) -> None:
+        """Notes a settled statement; ours of that number is refused if its numbers are others."""
+
+    def void_from(self, station: int, sequence: int) -> None:
+        """Statements from this number on can never be settled: a new meter took it."""
 
     def set_aside(self, station: int, sequence: int, row: int) -> None: ...
 
@@ -187,6 +235,12 @@ class UnitOfWork(Protocol):
     @property
     def accounts(self) -> AccountTable: ...
     @property
+    def debts(self) -> DebtTable: ...
+    @property
+    def disputes(self) -> DisputeTable: ...
+    @property
+    def guards(self) -> GuardTable: ...
+    @property
     def stations(self) -> StationTable: ...
     @property
     def tariffs(self) -> TariffTable: ...
@@ -220,8 +274,8 @@ class ChainView(Protocol):
     def head(self) -> int: ...
     def block(self, number: int) -> BlockRef: ...
     def events(self, first_block: int, last_block: int) -> Iterator[ChainEvent]: ...
-    def free_of(self, accounts: Sequence[int]) -> list[int]:
-        """What accounts may spend now, micro-euro."""
+    def balances_of(self, accounts: Sequence[int]) -> list[Balance]:
+        """What accounts have in the escrow now."""
 
 
 class Indexer(Protocol):

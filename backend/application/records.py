@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.chain import Call, ChainEvent
-from domain.reading import Station
 from domain.session import Session, Usage
 from domain.settlement import Payment
 from domain.statement import IntervalStatement, Row, SignedStatement
+from domain.station import Station
 from domain.tariff import Direction
 from domain.units import AccountId, PriceMicroPerKwh
 
@@ -20,12 +20,16 @@ class SessionState(StrEnum):
 
 
 class StatementState(StrEnum):
-    """`refused` is a statement that the contracts will not take; `refusal` says why."""
+    """`refused` is a statement that the contracts will not take, `void` one whose number a new meter took.
+
+    `refusal` says why.
+    """
 
     ACCEPTED = "accepted"
     BATCHED = "batched"
     SETTLED = "settled"
     REFUSED = "refused"
+    VOID = "void"
 
 
 class SettlementState(StrEnum):
@@ -52,12 +56,54 @@ class AccountRecord:
     owner: bytes
     driver_key: bytes | None
     roles: int
+    closed: bool
     deposited_micro: int
+    daily_cap_micro: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebtRecord:
+    """What of a debt is open. `batch` is 0 if it comes from a row that was reversed."""
+
+    debtor: AccountId
+    number: int
+    creditor: AccountId
+    batch: int
+    owed_micro: int
+    share_micro: int
+
+
+class DisputeState(StrEnum):
+    DISPUTED = "disputed"
+    JUSTIFIED = "justified"
+    REVERSED = "reversed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeRecord:
+    """A disputed row. An authorisation can be shown until `answer_until_s`."""
+
+    row: int
+    state: DisputeState
+    disputer: AccountId
+    answer_until_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """An account's money in the escrow now, micro-euro: `spendable_micro` is what settlement may take today."""
+
+    free_micro: int
+    spendable_micro: int
+    locked_micro: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationRecord:
-    """A station: as registered, with registers and sequence of its last settled and last received things."""
+    """A station: as on chain, with registers and sequence of its last settled and last received things.
+
+    Both sequences of statements count meter replacements, which take numbers of their own.
+    """
 
     station: Station
     import_wh: int

@@ -6,7 +6,13 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from backend.application.errors import ChainUnavailable, SettlementRefused, TransactionRefused, UnknownSettlement
+from backend.application.errors import (
+    ChainUnavailable,
+    SettlementPaused,
+    SettlementRefused,
+    TransactionRefused,
+    UnknownSettlement,
+)
 from backend.application.ports import Clock, EvidenceStore, Store, Transactions, UnitOfWork
 from backend.application.records import (
     PlannedCall,
@@ -21,7 +27,9 @@ from domain.batch import MAX_ACCOUNTS, STATEMENT_BYTES, SettlementBatch, encode_
 from domain.cid import raw_digest
 from domain.errors import NothingToSettle
 from domain.evidence import Manifest, VehicleEvidence, manifest_blob, vehicle_blob
+from domain.settlement import accounts_met
 from domain.statement import ROW_BYTES
+from domain.tariff import TariffTable
 
 MAX_BATCH_STATEMENTS = 64
 MAX_BATCH_BYTES = 100_000
@@ -32,8 +40,9 @@ MAX_VEHICLES = 500
 MAX_VEHICLE_READINGS = 2_000
 PURPOSE = "settlement:"
 
-_NOT_YET = frozenset({"StatementFromFuture", "SequenceMismatch"})
-"""Refusals that pass by themselves: of a block's time behind ours, or of a statement that is settled already."""
+_NOT_YET = frozenset({"StatementFromFuture", "SequenceMismatch", "StationIsSuspended"})
+"""Refusals that pass: of a block's time behind ours, a statement that is settled already, a suspended station."""
+_PAUSED = "IsPaused"
 _TOO_BIG = frozenset({"OutOfGas", "TableFull"})
 
 
@@ -61,6 +70,11 @@ class Candidate:
         payments = (row.payment for row in self.rows if row.payment)
         return {account for payment in payments for account in (payment.payer, payment.payee)}
 
+    @property
+    def parties(self) -> set[tuple[int, int]]:
+        """Who could come to owe whom."""
+        return {(row.payment.payer, row.payment.payee) for row in self.rows if row.payment}
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -82,7 +96,10 @@ class Settlements:
     _building: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, *, retry_refused: bool = False) -> str:
-        """Builds a batch of all that waits and sends it; its id. NothingToSettle, SettlementRefused."""
+        """Builds a batch of all that waits and sends it; its id.
+
+        NothingToSettle, SettlementRefused, SettlementPaused.
+        """
         settlement = self.build(retry_refused=retry_refused)
         # What is built is kept and will be sent, if not now.
         with contextlib.suppress(ChainUnavailable):
@@ -108,10 +125,11 @@ class Settlements:
         return draft.record.settlement
 
     def due(self, policy: BatchPolicy) -> bool:
-        """Whether the policy asks for a batch now."""
+        """Whether the policy asks for a batch now; never while the escrow is paused."""
         with self.store.read() as unit:
             count, oldest_s = unit.statements.waiting_since()
-        if oldest_s is None:
+            paused = unit.guards.paused()
+        if oldest_s is None or paused:
             return False
         return count >= policy.statements or self.clock.now_s() - oldest_s >= policy.age_s
 
@@ -128,32 +146,43 @@ class Settlements:
         with self.store.read() as unit:
             return unit.settlements.page(after, limit)
 
+    def paused(self) -> bool:
+        """Whether governance paused the escrow, as far as the chain was read."""
+        with self.store.read() as unit:
+            return unit.guards.paused()
+
     def _draft(self) -> Draft:
+        if self.paused():
+            raise SettlementPaused
         with self.store.read() as unit:
             waiting = _within_limits(_candidates(unit))
+            tariffs = _tariffs(unit, waiting)
             vehicles = _vehicles(unit)
         blobs = [self._vehicle_blob(evidence) for evidence in vehicles]
         while waiting or blobs:
             try:
-                return self._planned(waiting, blobs)
+                return self._planned(waiting, tariffs, blobs)
             except TransactionRefused as refusal:
+                if refusal.name == _PAUSED:
+                    raise SettlementPaused from refusal
                 left = self._without_refused(waiting, refusal)
                 if len(left) == len(waiting):
                     raise SettlementRefused(refusal.name, refusal.values) from refusal
                 waiting = left
         raise NothingToSettle
 
-    def _planned(self, waiting: Sequence[Candidate], vehicles: Sequence[VehicleBlob]) -> Draft:
+    def _planned(self, waiting: Sequence[Candidate], tariffs: TariffTable, vehicles: Sequence[VehicleBlob]) -> Draft:
         manifest = Manifest(
             statements={candidate.record.place: candidate.record.evidence for candidate in waiting},
             vehicles={(blob.account, blob.first, blob.last): blob.cid for blob in vehicles},
         )
         evidence = self.evidence.put(manifest_blob(manifest))
-        accounts: set[int] = set().union(*(candidate.accounts for candidate in waiting))
+        met = accounts_met([candidate.record.statement for candidate in waiting], tariffs)
+        debts = {parties for candidate in waiting for parties in candidate.parties}
         batch = SettlementBatch(
             evidence=raw_digest(evidence),
             statements=tuple(candidate.record.signed for candidate in waiting),
-            table_bits=table_bits_for(len(accounts) + 2),
+            table_bits=table_bits_for(met, debts=min(len(debts), MAX_ACCOUNTS)),
         )
         data = encode_batch(batch)
         [planned] = self.transactions.plan([self.transactions.call("SessionSettlement", "settle", data)])
@@ -217,6 +246,13 @@ def _within_limits(candidates: Iterable[Candidate]) -> list[Candidate]:
             break
         chosen.append(candidate)
     return chosen
+
+
+def _tariffs(unit: UnitOfWork, waiting: Iterable[Candidate]) -> TariffTable:
+    statements = [candidate.record.statement for candidate in waiting]
+    return TariffTable(
+        unit.tariffs.numbered({one.tariff_of(row) for one in statements for row in one.rows if row.billed})
+    )
 
 
 def _vehicles(unit: UnitOfWork) -> list[VehicleEvidence]:

@@ -5,15 +5,24 @@ from dataclasses import dataclass, field
 
 from backend.application.errors import UnknownStatement
 from backend.application.ports import Clock, EvidenceStore, Store, UnitOfWork
-from backend.application.records import AcceptedStatement, StatementRecord, StatementRow
-from domain.errors import SequenceReused, StationIsRevoked, UnknownStation
+from backend.application.records import (
+    AcceptedStatement,
+    DisputeRecord,
+    StatementRecord,
+    StatementRow,
+    StatementState,
+    StationRecord,
+)
+from domain.errors import SequenceReused, UnknownStation
 from domain.evidence import StatementEvidence, statement_blob
+from domain.metering import Basis
 from domain.reading import NO_SESSION, MeterReading, SignedMeterReading, VerifiedMeterReading
 from domain.session import SignedAuthorisation, Usage
 from domain.settlement import payments_of
 from domain.signing import SigningDomain
-from domain.statement import Basis, SignedStatement, VerifiedStatement, verify_statement
+from domain.statement import SignedStatement, VerifiedStatement
 from domain.tariff import TariffTable
+from domain.verification import verify_statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,10 @@ class Statements:
                 if kept is not None:
                     return kept, False
                 last = unit.statements.last(signed.statement.station)
+                last_sequence = _station(unit, signed).last_statement
                 basis = _basis(unit, signed, last)
                 usage = unit.sessions.usage(basis.sessions)
-            verified = self._verified(signed, last, basis, usage)
+            verified = self._verified(signed, last_sequence, basis, usage)
             cid = self.evidence.put(_evidence_blob(signed, basis))
             accepted = AcceptedStatement(
                 record=StatementRecord(
@@ -57,13 +67,13 @@ class Statements:
                 unit.statements.add(accepted)
         return accepted.record, True
 
-    def get(self, station: int, sequence: int) -> tuple[StatementRecord, list[StatementRow]]:
-        """A statement with what its rows move; UnknownStatement if there is none."""
+    def get(self, station: int, sequence: int) -> tuple[StatementRecord, list[StatementRow], dict[int, DisputeRecord]]:
+        """A statement with what its rows move and which are disputed; UnknownStatement if there is none."""
         with self.store.read() as unit:
             record = unit.statements.find(station, sequence)
             if record is None:
                 raise UnknownStatement(station, sequence)
-            return record, unit.statements.rows(station, sequence)
+            return record, unit.statements.rows(station, sequence), unit.disputes.of(station, sequence)
 
     def page(self, after: int, limit: int, *, station: int | None, state: str | None) -> list[StatementRecord]:
         with self.store.read() as unit:
@@ -71,28 +81,24 @@ class Statements:
 
     def _kept(self, unit: UnitOfWork, signed: SignedStatement) -> StatementRecord | None:
         statement = signed.statement
-        station = unit.stations.find(statement.station)
-        if station is None:
-            raise UnknownStation(statement.station)
+        station = _station(unit, signed)
         record = unit.statements.find(statement.station, statement.sequence)
         if record is not None and record.signed == signed:
             return record
-        if station.station.revoked:
-            raise StationIsRevoked(statement.station)
         # Before the readings are fetched: nobody but the station may make that work.
         who = f"statement of station {statement.station}"
         digest = self.domain.digest(statement.struct_hash())
         station.station.check_signature(who, statement.end_s, digest, signed.signature)
-        if record is not None:
+        if record is not None and record.state != StatementState.VOID:
             raise SequenceReused(who, statement.sequence)
         return None
 
     def _verified(
-        self, signed: SignedStatement, last: StatementRecord | None, basis: Basis, usage: dict[bytes, Usage]
+        self, signed: SignedStatement, last_sequence: int, basis: Basis, usage: dict[bytes, Usage]
     ) -> VerifiedStatement:
         return verify_statement(
             signed,
-            last_sequence=last.statement.sequence if last else 0,
+            last_sequence=last_sequence,
             basis=basis,
             usage=usage,
             domain=self.domain,
@@ -100,17 +106,21 @@ class Statements:
         )
 
 
+def _station(unit: UnitOfWork, signed: SignedStatement) -> StationRecord:
+    station = unit.stations.find(signed.statement.station)
+    if station is None:
+        raise UnknownStation(signed.statement.station)
+    return station
+
+
 def _basis(unit: UnitOfWork, signed: SignedStatement, last: StatementRecord | None) -> Basis:
     statement = signed.statement
-    station = unit.stations.find(statement.station)
-    if station is None:
-        raise UnknownStation(statement.station)
     opening = _reading(unit, statement.station, last.last_reading) if last else None
     readings = unit.readings.meter_until(statement.station, last.last_reading if last else 0, statement.end_s)
     named = {reading.reading.session for reading in readings} - {NO_SESSION}
     tariffs = {statement.tariff_of(row) for row in statement.rows if row.billed}
     return Basis(
-        station=station.station,
+        station=_station(unit, signed).station,
         opening=opening,
         # Kept readings were verified when they came.
         readings=[VerifiedMeterReading(reading.reading, reading.signature) for reading in readings],

@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domain.audit import Deployed
 from domain.errors import Malformed
 from domain.signing import SigningDomain
 from domain.text import parse_address
 
-CONTRACTS = ("AccountRegistry", "StationRegistry", "TariffBook", "SettlementToken", "Escrow", "SessionSettlement")
+CONTRACTS = (
+    "AccountRegistry",
+    "StationRegistry",
+    "TariffBook",
+    "SettlementToken",
+    "Escrow",
+    "SessionSettlement",
+    "DisputeCourt",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,19 @@ class Deployment:
     def account_domain(self) -> SigningDomain:
         """Where drivers' and vehicles' signatures count."""
         return SigningDomain(self.chain_id, self.contracts["AccountRegistry"].address)
+
+    @property
+    def deployed(self) -> Deployed:
+        """What an audit holds the chain's events against."""
+        at = {name: contract.address for name, contract in self.contracts.items()}
+        return Deployed(
+            settlement=at["SessionSettlement"],
+            court=at["DisputeCourt"],
+            escrow=at["Escrow"],
+            token=at["SettlementToken"],
+            station_domain=self.station_domain,
+            account_domain=self.account_domain,
+        )
 
 
 def load_deployment(path: Path) -> Deployment:

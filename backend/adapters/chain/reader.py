@@ -13,6 +13,7 @@ from web3.types import LogReceipt, RPCEndpoint, RPCResponse, TxReceipt
 
 from backend.adapters.chain.deployment import Deployment
 from backend.application.errors import ChainUnavailable
+from backend.application.records import Balance
 from domain.chain import BlockRef, Call, ChainEvent
 from domain.text import hex_text, parse_address
 from domain.units import UnixSeconds
@@ -20,7 +21,7 @@ from domain.units import UnixSeconds
 REQUEST_TIMEOUT_S = 20
 LOG_BLOCKS = 2_000
 """How many blocks one request for logs spans."""
-_FREE_OF = bytes(Web3.keccak(text="freeOf(uint24)"))[:4]
+_BALANCE_VIEWS = [bytes(Web3.keccak(text=f"{view}(uint24)"))[:4] for view in ("freeOf", "spendableOf", "lockedOf")]
 
 
 class ChainUnreachable(ChainUnavailable):
@@ -124,17 +125,22 @@ class ChainReader:
     def receipt(self, tx: bytes) -> TxReceipt:
         return self.web3.eth.get_transaction_receipt(HexBytes(tx))
 
-    def free_of(self, accounts: Sequence[int]) -> list[int]:
-        """What accounts may spend now, micro-euro."""
+    def balances_of(self, accounts: Sequence[int]) -> list[Balance]:
+        """What accounts have in the escrow now."""
         if not accounts:
             return []
         escrow = Web3.to_checksum_address(self.deployment.contracts["Escrow"].address)
-        calls = [{"to": escrow, "data": hex_text(_FREE_OF + account.to_bytes(32, "big"))} for account in accounts]
+        views = [view + account.to_bytes(32, "big") for account in accounts for view in _BALANCE_VIEWS]
+        calls = [{"to": escrow, "data": hex_text(view)} for view in views]
         requests = [(RPCEndpoint("eth_call"), [call, "latest"]) for call in calls]
         answers = self._provider.make_batch_request(requests)
         if not isinstance(answers, list) or not all("result" in answer for answer in answers):
             raise ChainUnreachable("the node refuses to call views in a batch")
-        return [int(answer["result"], 16) for answer in answers]
+        numbers = [int(answer["result"], 16) for answer in answers]
+        return [
+            Balance(free_micro=numbers[at], spendable_micro=numbers[at + 1], locked_micro=numbers[at + 2])
+            for at in range(0, len(numbers), len(_BALANCE_VIEWS))
+        ]
 
     def view(self, contract: str, function: str, *args: object, block: int | None = None) -> Any:
         """What a view function returns, at the head or after a block."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 
 from backend.adapters.sql import tables as t
 from backend.adapters.sql.chain import Blocks, Outbox
+from backend.adapters.sql.escrow import Debts, Disputes, Guards
 from backend.adapters.sql.ledger import Settlements, Statements
 from backend.adapters.sql.members import Accounts, Stations, Tariffs
 from backend.adapters.sql.metering import Readings, Sessions
@@ -29,12 +30,27 @@ _PRAGMAS = (
 )
 
 
+_PROJECTIONS = (
+    t.accounts,
+    t.debts,
+    t.disputes,
+    t.guards,
+    t.stations,
+    t.station_keys,
+    t.meter_replacements,
+    t.tariffs,
+)
+
+
 class SqlUnitOfWork:
     """One transaction over all tables."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.accounts = Accounts(connection)
+        self.debts = Debts(connection)
+        self.disputes = Disputes(connection)
+        self.guards = Guards(connection)
         self.stations = Stations(connection)
         self.tariffs = Tariffs(connection)
         self.sessions = Sessions(connection)
@@ -46,7 +62,7 @@ class SqlUnitOfWork:
 
     def clear_projections(self) -> None:
         """Forgets all that events say, except the events; what was settled by us is on its way again."""
-        for table in (t.accounts, t.stations, t.tariffs):
+        for table in _PROJECTIONS:
             self._connection.execute(delete(table))
         self.statements.unsettle()
         self.settlements.unsettle()

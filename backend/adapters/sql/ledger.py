@@ -1,6 +1,6 @@
 """Statements and settlements, as rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, delete, func, insert, select, update
 
@@ -15,6 +15,7 @@ from backend.application.records import (
     StatementState,
     VehicleBlob,
 )
+from domain.batch import StatementNumbers
 from domain.settlement import Payment
 from domain.statement import IntervalStatement, Row, SignedStatement
 from domain.tariff import Direction
@@ -31,6 +32,7 @@ _STATEMENT_FIELDS = (
     "tariff_base",
     "telemetry_root",
 )
+_SETTLED_FIELDS = ("start_s", "duration_s", "import_wh", "export_wh", "tariff_base")
 _KEPT_FIELDS = (
     "evidence",
     "first_reading",
@@ -55,7 +57,10 @@ class Statements:
         return None if row is None else self._records([row])[0]
 
     def last(self, station: int) -> StatementRecord | None:
-        query = select(t.statements).where(t.statements.c.station == station)
+        """The last one that is or can be settled: a void one leaves its readings to the next."""
+        query = select(t.statements).where(
+            t.statements.c.station == station, t.statements.c.state != StatementState.VOID
+        )
         row = self._connection.execute(query.order_by(t.statements.c.sequence.desc()).limit(1)).mappings().first()
         return None if row is None else self._records([row])[0]
 
@@ -77,7 +82,10 @@ class Statements:
         return self._records(rows)
 
     def waiting(self, limit: int) -> list[StatementRecord]:
-        """Accepted statements in order of station and sequence, none of a station with one batched or refused."""
+        """Accepted statements in order of station and sequence.
+
+        None of a station that is suspended, or that has one batched or refused.
+        """
         query = select(t.statements).where(_WAITS).order_by(t.statements.c.station, t.statements.c.sequence)
         return self._records(self._connection.execute(query.limit(limit)).mappings().all())
 
@@ -88,8 +96,9 @@ class Statements:
         return int(count), oldest
 
     def add(self, accepted: AcceptedStatement) -> None:
-        """Keeps a statement, its rows, and what its sessions have used after it."""
+        """Keeps a statement, its rows, and what its sessions have used after it. A void one makes room for it."""
         record = accepted.record
+        self._drop_void(*record.place)
         values: dict[str, object] = {name: getattr(record.statement, name) for name in _STATEMENT_FIELDS}
         values |= {name: getattr(record, name) for name in _KEPT_FIELDS if name != "serial"}
         values |= {"signature": record.signed.signature, "state": record.state}
@@ -114,15 +123,23 @@ class Statements:
         query = update(t.statements).where(t.statements.c.state == StatementState.REFUSED)
         return self._connection.execute(query.values(state=StatementState.ACCEPTED, refusal=None)).rowcount
 
-    def settled(self, station: int, sequence: int, *, batch: int, matches: Mapping[str, object]) -> None:
-        """Notes a settled statement; ours of that number is refused if it differs in `matches`."""
-        same = [t.statements.c[name] == value for name, value in matches.items()]
-        query = update(t.statements).where(_at(station, sequence))
+    def settled(self, settled: StatementNumbers, *, batch: int) -> None:
+        """Notes a settled statement; ours of that number is refused if its numbers are others."""
+        same = [t.statements.c[name] == getattr(settled, name) for name in _SETTLED_FIELDS]
+        root = func.substr(t.statements.c.telemetry_root, 1, len(settled.root_start)) == settled.root_start
+        query = update(t.statements).where(_at(settled.station, settled.sequence))
         done = self._connection.execute(
-            query.where(*same).values(state=StatementState.SETTLED, batch=batch, refusal=None)
+            query.where(*same, root).values(state=StatementState.SETTLED, batch=batch, refusal=None)
         )
         if done.rowcount == 0:
-            self.refuse(station, sequence, "another statement of this number was settled")
+            self.refuse(settled.station, settled.sequence, "another statement of this number was settled")
+
+    def void_from(self, station: int, sequence: int) -> None:
+        """Statements from this number on can never be settled: a new meter took it."""
+        table = t.statements
+        query = update(table).where(table.c.station == station, table.c.sequence >= sequence)
+        query = query.where(table.c.state != StatementState.SETTLED)
+        self._connection.execute(query.values(state=StatementState.VOID, refusal="the meter was replaced before it"))
 
     def set_aside(self, station: int, sequence: int, row: int) -> None:
         table = t.statement_rows
@@ -132,9 +149,16 @@ class Statements:
     def unsettle(self) -> None:
         """Takes back all that events said of statements."""
         on_the_way = case((t.statements.c.settlement.is_(None), StatementState.ACCEPTED), else_=StatementState.BATCHED)
-        query = update(t.statements).where(t.statements.c.state == StatementState.SETTLED)
-        self._connection.execute(query.values(state=on_the_way, batch=None))
+        query = update(t.statements).where(t.statements.c.state.in_((StatementState.SETTLED, StatementState.VOID)))
+        self._connection.execute(query.values(state=on_the_way, batch=None, refusal=None))
         self._connection.execute(update(t.statement_rows).where(t.statement_rows.c.set_aside).values(set_aside=False))
+
+    def _drop_void(self, station: int, sequence: int) -> None:
+        query = select(t.statements.c.serial).where(_at(station, sequence), t.statements.c.state == StatementState.VOID)
+        if self._connection.execute(query).first() is None:
+            return
+        for table in (t.statement_rows, t.settlement_statements, t.statements):
+            self._connection.execute(delete(table).where(table.c.station == station, table.c.sequence == sequence))
 
     def _records(self, rows: Sequence[RowMapping]) -> list[StatementRecord]:
         return [_statement(row, self.rows(row["station"], row["sequence"])) for row in rows]
@@ -243,8 +267,14 @@ class Settlements:
 
 
 _stuck = t.statements.alias("stuck")
-_WAITS = (t.statements.c.state == StatementState.ACCEPTED) & t.statements.c.station.not_in(
-    select(_stuck.c.station).where(_stuck.c.state.in_((StatementState.BATCHED, StatementState.REFUSED)))
+_WAITS = (
+    (t.statements.c.state == StatementState.ACCEPTED)
+    & t.statements.c.station.not_in(
+        select(_stuck.c.station).where(_stuck.c.state.in_((StatementState.BATCHED, StatementState.REFUSED)))
+    )
+    & t.statements.c.station.not_in(
+        select(t.stations.c.station).where(t.stations.c.suspended_by_operator | t.stations.c.suspended_by_governance)
+    )
 )
 _SETTLEMENTS = select(t.settlements, t.outbox.c.gas_used, t.outbox.c.state.label("outbox_state")).outerjoin(
     t.outbox, t.outbox.c.transaction == t.settlements.c.transaction

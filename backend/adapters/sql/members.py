@@ -1,14 +1,25 @@
 """Accounts, stations and tariffs, as rows: projections of what the chain says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import tables as t
-from backend.application.records import AccountRecord, StationRecord
-from domain.reading import Station
+from backend.application.records import AccountRecord, StatementState, StationRecord
+from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff
 from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
+
+_REPLACEMENT_FIELDS = (
+    "station",
+    "sequence",
+    "time_s",
+    "closing_import_wh",
+    "closing_export_wh",
+    "opening_import_wh",
+    "opening_export_wh",
+)
 
 
 class Accounts:
@@ -32,12 +43,25 @@ class Accounts:
     def opened(self, account: int, owner: bytes, driver_key: bytes | None) -> None:
         self._connection.execute(
             insert(t.accounts),
-            {"account": account, "owner": owner, "driver_key": driver_key, "roles": 0, "deposited_micro": 0},
+            {
+                "account": account,
+                "owner": owner,
+                "driver_key": driver_key,
+                "roles": 0,
+                "closed": False,
+                "deposited_micro": 0,
+                "daily_cap_micro": 0,
+            },
         )
 
     def driver_key_set(self, account: int, driver_key: bytes | None) -> None:
-        query = update(t.accounts).where(t.accounts.c.account == account)
-        self._connection.execute(query.values(driver_key=driver_key))
+        self._update(account, driver_key=driver_key)
+
+    def closed(self, account: int, *, closed: bool) -> None:
+        self._update(account, closed=closed)
+
+    def daily_cap_set(self, account: int, cap_micro: int) -> None:
+        self._update(account, daily_cap_micro=cap_micro)
 
     def roles_changed(self, account: int, *, granted: int = 0, revoked: int = 0) -> None:
         query = update(t.accounts).where(t.accounts.c.account == account)
@@ -51,6 +75,9 @@ class Accounts:
             update(t.accounts).where(t.accounts.c.account == account).values(deposited_micro=before + amount_micro)
         )
 
+    def _update(self, account: int, **values: object) -> None:
+        self._connection.execute(update(t.accounts).where(t.accounts.c.account == account).values(**values))
+
 
 class Stations:
     """Stations."""
@@ -60,11 +87,11 @@ class Stations:
 
     def find(self, station: int) -> StationRecord | None:
         row = self._connection.execute(_STATIONS.where(t.stations.c.station == station)).mappings().first()
-        return None if row is None else _station(row)
+        return None if row is None else self._records([row])[0]
 
     def page(self, after: int, limit: int) -> list[StationRecord]:
         query = _STATIONS.where(t.stations.c.station > after).order_by(t.stations.c.station).limit(limit)
-        return [_station(row) for row in self._connection.execute(query).mappings()]
+        return self._records(self._connection.execute(query).mappings().all())
 
     def registered(
         self,
@@ -86,27 +113,62 @@ class Stations:
                 "payee": payee,
                 "rated_power_w": rated_power_w,
                 "bidirectional": bidirectional,
-                "revoked": False,
+                "suspended_by_operator": False,
+                "suspended_by_governance": False,
                 "opening_import_wh": import_wh,
                 "opening_export_wh": export_wh,
-                "previous_valid_until_s": 0,
                 "import_wh": import_wh,
                 "export_wh": export_wh,
                 "sequence": 0,
             },
         )
 
-    def key_rotated(self, station: int, signer: bytes, previous: bytes, valid_until_s: int) -> None:
-        self._update(station, signer=signer, previous_signer=previous, previous_valid_until_s=valid_until_s)
+    def key_rotated(self, station: int, signer: bytes, previous: bytes | None, valid_until_s: int) -> None:
+        """`previous` is None if that was revoked before."""
+        self._update(station, signer=signer)
+        if previous is not None:
+            self._keep_key(station, previous, valid_until_s)
 
-    def revoked(self, station: int) -> None:
-        self._update(station, revoked=True)
+    def key_revoked(self, station: int, signer: bytes, valid_until_s: int) -> None:
+        table = t.stations
+        query = update(table).where(table.c.station == station, table.c.signer == signer)
+        self._connection.execute(query.values(signer=None))
+        self._keep_key(station, signer, valid_until_s)
+
+    def suspended(self, station: int, *, by_governance: bool, suspended: bool) -> None:
+        column = "suspended_by_governance" if by_governance else "suspended_by_operator"
+        self._update(station, **{column: suspended})
+
+    def meter_replaced(self, replacement: MeterReplacement) -> None:
+        values = {name: getattr(replacement, name) for name in _REPLACEMENT_FIELDS}
+        self._connection.execute(insert(t.meter_replacements), values)
+        import_wh, export_wh = replacement.opening
+        self.settled(replacement.station, sequence=replacement.sequence, import_wh=import_wh, export_wh=export_wh)
 
     def settled(self, station: int, *, sequence: int, import_wh: int, export_wh: int) -> None:
         self._update(station, sequence=sequence, import_wh=import_wh, export_wh=export_wh)
 
+    def _keep_key(self, station: int, signer: bytes, valid_until_s: int) -> None:
+        new = upsert(t.station_keys).values(station=station, signer=signer, valid_until_s=valid_until_s)
+        change = {"valid_until_s": new.excluded.valid_until_s}
+        self._connection.execute(new.on_conflict_do_update(index_elements=["station", "signer"], set_=change))
+
     def _update(self, station: int, **values: object) -> None:
         self._connection.execute(update(t.stations).where(t.stations.c.station == station).values(**values))
+
+    def _records(self, rows: Sequence[RowMapping]) -> list[StationRecord]:
+        """Stations with their former keys and replaced meters, which are few."""
+        keys: dict[int, dict[bytes, UnixSeconds]] = {}
+        meters: dict[int, list[MeterReplacement]] = {}
+        numbers = [row["station"] for row in rows]
+        query = select(t.station_keys).where(t.station_keys.c.station.in_(numbers))
+        for key in self._connection.execute(query.order_by(t.station_keys.c.valid_until_s)).mappings():
+            keys.setdefault(key["station"], {})[key["signer"]] = UnixSeconds(key["valid_until_s"])
+        query = select(t.meter_replacements).where(t.meter_replacements.c.station.in_(numbers))
+        for meter in self._connection.execute(query.order_by(t.meter_replacements.c.sequence)).mappings():
+            replacement = MeterReplacement(**{name: meter[name] for name in _REPLACEMENT_FIELDS})
+            meters.setdefault(meter["station"], []).append(replacement)
+        return [_station(row, keys.get(row["station"], {}), meters.get(row["station"], [])) for row in rows]
 
 
 class Tariffs:
@@ -147,7 +209,7 @@ _STATIONS = select(
     .scalar_subquery()
     .label("last_reading"),
     select(func.max(t.statements.c.sequence))
-    .where(t.statements.c.station == t.stations.c.station)
+    .where(t.statements.c.station == t.stations.c.station, t.statements.c.state != StatementState.VOID)
     .scalar_subquery()
     .label("last_statement"),
 )
@@ -159,11 +221,15 @@ def _account(row: RowMapping) -> AccountRecord:
         owner=row["owner"],
         driver_key=row["driver_key"],
         roles=row["roles"],
+        closed=row["closed"],
         deposited_micro=row["deposited_micro"],
+        daily_cap_micro=row["daily_cap_micro"],
     )
 
 
-def _station(row: RowMapping) -> StationRecord:
+def _station(
+    row: RowMapping, former_keys: Mapping[bytes, UnixSeconds], replacements: Sequence[MeterReplacement]
+) -> StationRecord:
     return StationRecord(
         station=Station(
             station=StationId(row["station"]),
@@ -171,17 +237,18 @@ def _station(row: RowMapping) -> StationRecord:
             payee=AccountId(row["payee"]),
             rated_power_w=PowerW(row["rated_power_w"]),
             bidirectional=row["bidirectional"],
-            revoked=row["revoked"],
             import_wh=EnergyWh(row["opening_import_wh"]),
             export_wh=EnergyWh(row["opening_export_wh"]),
-            previous_signer=row["previous_signer"],
-            previous_valid_until_s=UnixSeconds(row["previous_valid_until_s"]),
+            former_keys=former_keys,
+            suspended_by_operator=row["suspended_by_operator"],
+            suspended_by_governance=row["suspended_by_governance"],
+            replacements=tuple(replacements),
         ),
         import_wh=row["import_wh"],
         export_wh=row["export_wh"],
         sequence=row["sequence"],
         last_reading=row["last_reading"] or 0,
-        last_statement=row["last_statement"] or 0,
+        last_statement=max(row["last_statement"] or 0, *(one.sequence for one in replacements), 0),
     )
 
 

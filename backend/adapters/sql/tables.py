@@ -95,25 +95,75 @@ accounts = Table(
     Column("owner", LargeBinary(20), nullable=False, unique=True),
     Column("driver_key", LargeBinary(20)),
     Column("roles", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False),
     Column("deposited_micro", Unsigned, nullable=False),
+    Column("daily_cap_micro", Unsigned, nullable=False),
+)
+
+debts = Table(
+    "debts",
+    metadata,
+    Column("debtor", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("creditor", Integer, nullable=False),
+    Column("batch", BigInteger, nullable=False),
+    Column("owed_micro", Unsigned, nullable=False),
+    Column("share_micro", Unsigned, nullable=False),
+)
+
+guards = Table(
+    "guards",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Unsigned, nullable=False),
+)
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("station", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("disputer", Integer, nullable=False),
+    Column("answer_until_s", BigInteger, nullable=False),
 )
 
 stations = Table(
     "stations",
     metadata,
     Column("station", Integer, primary_key=True, autoincrement=False),
-    Column("signer", LargeBinary(20), nullable=False),
+    Column("signer", LargeBinary(20)),
     Column("payee", Integer, nullable=False),
     Column("rated_power_w", BigInteger, nullable=False),
     Column("bidirectional", Boolean, nullable=False),
-    Column("revoked", Boolean, nullable=False),
+    Column("suspended_by_operator", Boolean, nullable=False),
+    Column("suspended_by_governance", Boolean, nullable=False),
     Column("opening_import_wh", BigInteger, nullable=False),
     Column("opening_export_wh", BigInteger, nullable=False),
-    Column("previous_signer", LargeBinary(20)),
-    Column("previous_valid_until_s", BigInteger, nullable=False),
     Column("import_wh", BigInteger, nullable=False),
     Column("export_wh", BigInteger, nullable=False),
     Column("sequence", Integer, nullable=False),
+)
+
+station_keys = Table(
+    "station_keys",
+    metadata,
+    Column("station", Integer, primary_key=True, autoincrement=False),
+    Column("signer", LargeBinary(20), primary_key=True),
+    Column("valid_until_s", BigInteger, nullable=False),
+)
+
+meter_replacements = Table(
+    "meter_replacements",
+    metadata,
+    Column("station", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("time_s", BigInteger, nullable=False),
+    Column("closing_import_wh", BigInteger, nullable=False),
+    Column("closing_export_wh", BigInteger, nullable=False),
+    Column("opening_import_wh", BigInteger, nullable=False),
+    Column("opening_export_wh", BigInteger, nullable=False),
 )
 
 tariffs = Table(

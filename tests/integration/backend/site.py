@@ -19,18 +19,20 @@ from web3 import Web3
 from backend.adapters.chain.deployment import load_deployment
 from backend.adapters.chain.reader import ChainReader
 from backend.config import Settings, load_settings
+from domain.drawing import draw_up
+from domain.metering import Basis
 from domain.reading import (
     NO_SESSION,
     BmsReading,
     MeterReading,
     SignedBmsReading,
     SignedMeterReading,
-    Station,
     VerifiedMeterReading,
 )
 from domain.session import Session, SessionAuthorisation, SignedAuthorisation
-from domain.signing import SigningDomain
-from domain.statement import Basis, IntervalStatement, SignedStatement, draw_up
+from domain.signing import SigningDomain, compact
+from domain.statement import IntervalStatement, SignedStatement
+from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.text import address_text, parse_address
 from domain.units import (
@@ -54,7 +56,7 @@ TOKEN = "a-token-for-tests-0123456789"
 PASSPHRASE = "for tests"
 RATED_POWER_W = 22_000
 PRICE = 300_001
-START_LIMIT_S = 30
+START_LIMIT_S = 120
 
 _numbers = iter(range(1, 1_000_000))
 
@@ -295,6 +297,8 @@ class Meter:
     readings: list[SignedMeterReading] = field(default_factory=list)
     opening: MeterReading | None = None
     statements: int = 0
+    replacements: tuple[MeterReplacement, ...] = ()
+    _new_registers: tuple[int, int] | None = None
 
     def signed(self, reading: MeterReading) -> SignedMeterReading:
         return SignedMeterReading(reading, self.key.sign(self.api.domains[0].digest(reading.struct_hash())))
@@ -302,12 +306,14 @@ class Meter:
     def next(self, time_s: int, *, taken_wh: int = 0, given_wh: int = 0, session: bytes = NO_SESSION) -> Json:
         """The next reading of the series as JSON."""
         last = self.readings[-1].reading if self.readings else self.opening
+        registers = self._new_registers or ((last.import_wh, last.export_wh) if last else (0, 0))
+        self._new_registers = None
         reading = MeterReading(
             station=self.station,
             sequence=last.sequence + 1 if last else 1,
             time_s=UnixSeconds(time_s),
-            import_wh=EnergyWh((last.import_wh if last else 0) + taken_wh),
-            export_wh=EnergyWh((last.export_wh if last else 0) + given_wh),
+            import_wh=EnergyWh(registers[0] + taken_wh),
+            export_wh=EnergyWh(registers[1] + given_wh),
             power_w=PowerW(0),
             session=session,
         )
@@ -336,9 +342,9 @@ class Meter:
             payee=self.payee,
             rated_power_w=PowerW(RATED_POWER_W),
             bidirectional=True,
-            revoked=False,
             import_wh=EnergyWh(0),
             export_wh=EnergyWh(0),
+            replacements=self.replacements,
         )
         statement = draw_up(
             self.statements + 1,
@@ -351,6 +357,26 @@ class Meter:
             ),
         )
         return self.sign(statement)
+
+    def replace(self, time_s: int, opening: tuple[int, int]) -> None:
+        """A new meter takes the place of the old one, after its last settled statement."""
+        last = self.readings[-1].reading if self.readings else self.opening
+        assert last is not None
+        replacement = MeterReplacement(
+            station=self.station,
+            sequence=self.statements + 1,
+            time_s=UnixSeconds(time_s),
+            closing_import_wh=last.import_wh,
+            closing_export_wh=last.export_wh,
+            opening_import_wh=EnergyWh(opening[0]),
+            opening_export_wh=EnergyWh(opening[1]),
+        )
+        signature = compact(self.key.sign(self.api.domains[0].digest(replacement.struct_hash())))
+        fields = (replacement.station, replacement.sequence, replacement.time_s, *replacement.closing, *opening)
+        at = self.api.site
+        assert at.transact(at.operator, "StationRegistry", "replaceMeter", fields, signature[:32], signature[32:])
+        self.replacements, self._new_registers = (*self.replacements, replacement), opening
+        self.statements += 1
 
     def sign(self, statement: IntervalStatement) -> SignedStatement:
         return SignedStatement(statement, self.key.sign(self.api.domains[0].digest(statement.struct_hash())))

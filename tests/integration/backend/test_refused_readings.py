@@ -8,7 +8,7 @@ import pytest
 
 from domain.session import SignedAuthorisation
 from domain.signing import SigningDomain
-from domain.text import hex_text
+from domain.text import address_text, hex_text
 from domain.units import AccountId, EnergyWh, UnixSeconds
 from domain.wire import Json, authorisation_to_json, meter_to_json
 from tests.integration.backend.refusals import START, high_s, refused, sequence_of, wait_until
@@ -90,14 +90,18 @@ def test_a_signature_for_another_chain_or_contract_is_refused(api: Api, meter: M
     refused(api.post("/v1/readings", reading), 403, "wrong-signer")
 
 
-def test_a_revoked_station_is_refused(api: Api) -> None:
+def test_a_key_that_was_cut_off_is_refused_for_what_it_signed_later(api: Api) -> None:
     meter = new_meter(api)
-    first = meter.next(START)
-    assert api.site.transact(api.site.operator, "StationRegistry", "revokeStation", meter.station)
-    wait_until(lambda: api.get(f"/v1/stations/{meter.station}")["revoked"])
+    first, second = meter.next(START), meter.next(START + 60)
+    address = meter.key.address
+    assert api.site.transact(api.site.operator, "StationRegistry", "revokeKey", meter.station, address, START)
+    wait_until(lambda: api.get(f"/v1/stations/{meter.station}")["signer"] is None)
+    former = [{"signer": address_text(address), "valid_until": START}]
+    assert api.get(f"/v1/stations/{meter.station}")["former_keys"] == former
 
-    refused(api.post("/v1/readings", first), 403, "station-is-revoked")
-    assert sequence_of(api, meter) == (0, 0)
+    meter.send([first])
+    refused(api.post("/v1/readings", second), 403, "key-no-longer-valid")
+    assert sequence_of(api, meter) == (1, 0)
 
 
 def test_a_session_of_another_station_is_refused(api: Api, meter: Meter, driver: Driver) -> None:

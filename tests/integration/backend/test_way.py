@@ -57,8 +57,14 @@ def test_a_kwh_goes_from_the_meter_to_the_payment(api: Api) -> None:
         "owner": address_text(driver.owner.address),
         "driver_key": address_text(driver.key.address),
         "roles": [],
+        "closed": False,
         "free_micro": 10**9 - owed,
+        "spendable_micro": 10**9 - owed,
+        "locked_micro": 0,
+        "owed_micro": 0,
+        "daily_cap_micro": None,
         "deposited_micro": 10**9,
+        "debts": [],
     }
     station = api.get(f"/v1/stations/{meter.station}")
     assert (station["sequence"], station["import_wh"]) == (1, 153)

@@ -1,6 +1,7 @@
 """A backend for oracles to talk to: in memory, over real HTTP, with the domain's own checks."""
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,15 +14,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from domain.errors import WattledgerError
-from domain.reading import BmsReading, MeterReading, Station, VerifiedMeterReading, verify_bms, verify_meter
+from domain.errors import StationIsSuspended, WattledgerError
+from domain.metering import Basis
+from domain.reading import BmsReading, MeterReading, VerifiedMeterReading, verify_bms, verify_meter
 from domain.session import Session, Usage, open_session
 from domain.signing import SigningDomain
-from domain.statement import Basis, verify_statement
+from domain.station import Station
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.text import address_text, hex_text
 from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
-from domain.wire import authorisation_from_json, bms_from_json, meter_from_json, statement_from_json
+from domain.verification import verify_statement
+from domain.wire import (
+    authorisation_from_json,
+    bms_from_json,
+    meter_from_json,
+    replacement_to_json,
+    statement_from_json,
+)
 from oracle import keystore
 from oracle.replay import ReplaySession, read_sessions
 
@@ -35,7 +44,10 @@ Answer = tuple[int, dict[str, Any]]
 
 @dataclass
 class FakeBackend:
-    """Accepts what the domain accepts. `faults` are answers given, in turn, before any real one."""
+    """Accepts what the domain accepts. `faults` are answers given, in turn, before any real one.
+
+    `suspends` is a station whose statements are refused although nobody was told of its suspension before.
+    """
 
     stations: dict[int, Station] = field(default_factory=dict)
     driver_keys: dict[int, bytes] = field(default_factory=dict)
@@ -50,6 +62,7 @@ class FakeBackend:
     faults: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
     conflicts: list[str] = field(default_factory=list)
+    suspends: int | None = None
     page: int = 500
     lock: threading.RLock = field(default_factory=threading.RLock)
     url: str = ""
@@ -64,7 +77,8 @@ class FakeBackend:
             try:
                 return self._get(path, query) if method == "GET" else self._post(path, json.loads(body))
             except WattledgerError as error:
-                return 422, {"type": f"https://x/problems/{type(error).__name__}", "detail": str(error)}
+                name = re.sub("(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+                return 422, {"type": f"https://x/problems/{name}", "detail": str(error)}
 
     def _get(self, path: str, query: dict[str, str]) -> Answer:
         _, _, kind, *rest = path.split("/")
@@ -94,13 +108,20 @@ class FakeBackend:
         station, last = self.stations[number], self.previous(number)
         return {
             "station": number,
-            "signer": address_text(station.signer),
+            "signer": address_text(station.signer) if station.signer else None,
+            "former_keys": [
+                {"signer": address_text(key), "valid_until": until_s} for key, until_s in station.former_keys.items()
+            ],
             "payee": station.payee,
             "rated_power_w": station.rated_power_w,
             "bidirectional": station.bidirectional,
-            "revoked": station.revoked,
-            "import_wh": station.import_wh,
-            "export_wh": station.export_wh,
+            "suspended_by_operator": station.suspended_by_operator,
+            "suspended_by_governance": station.suspended_by_governance,
+            "registered_import_wh": station.import_wh,
+            "registered_export_wh": station.export_wh,
+            "meter_replacements": [replacement_to_json(one) for one in station.replacements],
+            "import_wh": 0,
+            "export_wh": 0,
             "sequence": 0,
             "last_reading_sequence": last.sequence if last else 0,
             "last_statement_sequence": len(self.statements.get(number, [])),
@@ -167,6 +188,8 @@ class FakeBackend:
     def _statement(self, item: dict[str, Any]) -> Answer:
         signed = statement_from_json(item)
         statement = signed.statement
+        if statement.station == self.suspends:
+            raise StationIsSuspended(statement.station)
         if self._seen("statement", statement.station, statement.sequence, item):
             return 200, {}
         before = self.statements.setdefault(statement.station, [])
@@ -290,7 +313,6 @@ def make_site(tmp_path: Path, backend: FakeBackend) -> Callable[..., Site]:
                 payee=AccountId(3),
                 rated_power_w=PowerW(22_000),
                 bidirectional=bidirectional,
-                revoked=False,
                 import_wh=EnergyWh(1_000 * number),
                 export_wh=EnergyWh(7),
             )

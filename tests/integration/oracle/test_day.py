@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from domain.errors import ReadingRefused
+from domain.units import UnixSeconds
 from oracle.cli import app
 from oracle.replay import plan_of
 
@@ -163,12 +164,40 @@ def test_a_station_that_cannot_take_energy_back_takes_none(make_site: MakeSite) 
 
 
 def test_one_revoked_station_halts_and_the_others_go_on(site: Any) -> None:
-    site.backend.stations[1] = replace(site.backend.stations[1], revoked=True)
+    station = site.backend.stations[1]
+    site.backend.stations[1] = station.without_key(station.signer, until_s=UnixSeconds(0))
     run(site.command("vehicles"))
     result = run(site.command("stations"))
     assert result.exit_code == 1
     assert "station 1: its key was revoked" in result.output
     assert set(site.backend.statements) == {2, 3}
+
+
+def test_readings_of_a_suspended_station_go_on_and_its_statements_wait(site: Any) -> None:
+    active = site.backend.stations[1]
+    site.backend.stations[1] = replace(active, suspended_by_governance=True)
+    run(site.command("vehicles"))
+    result = run(site.command("stations"))
+    assert result.exit_code == 1
+    assert "station 1 is suspended" in result.output
+    assert set(site.backend.readings) == {1, 2, 3}
+    assert set(site.backend.statements) == {2, 3}
+    site.backend.stations[1] = active
+    assert run(site.command("stations")).exit_code == 0
+    check_complete(site)
+
+
+def test_statements_signed_before_a_suspension_are_held_and_sent_after_it(site: Any) -> None:
+    run(site.command("vehicles"))
+    site.backend.suspends = 1
+    result = run(site.command("stations"))
+    assert result.exit_code == 1
+    assert "station 1: statement 1 waits" in result.output
+    assert set(site.backend.readings) == {1, 2, 3}
+    assert set(site.backend.statements) == {2, 3}
+    site.backend.suspends = None
+    assert run(site.command("stations")).exit_code == 0
+    check_complete(site)
 
 
 def test_a_key_that_is_not_in_the_keystore_is_named(site: Any) -> None:

@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from domain.errors import NoTariff, RegisterWentBack
-from domain.reading import MeterReading, Station, VerifiedMeterReading, check_follows
+from domain.metering import Basis
+from domain.reading import MeterReading, VerifiedMeterReading, check_follows
 from domain.session import Session, SessionAuthorisation, SignedAuthorisation, Usage, open_session
 from domain.signing import SigningDomain
-from domain.statement import Basis, SignedStatement, verify_statement
+from domain.statement import SignedStatement
+from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.units import AccountId, EnergyWh, MoneyMicro, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
+from domain.verification import verify_statement
 from domain.wire import meter_from_json, statement_from_json
 from oracle.admission import Admitted
 from oracle.keystore import KeySigner
@@ -30,7 +34,6 @@ STATION = Station(
     payee=AccountId(3),
     rated_power_w=PowerW(22_000),
     bidirectional=True,
-    revoked=False,
     import_wh=EnergyWh(123),
     export_wh=EnergyWh(4),
 )
@@ -198,3 +201,62 @@ def test_usage_survives_a_restart(spool: Spool) -> None:
     kept = {s.key: s.energy_wh for s in spool.sessions(1)}
     assert kept == {s.session_id: s.delivered_wh for s in SESSIONS}
     assert all(s.cost_micro > 0 for s in spool.sessions(1))
+
+
+# --- a meter that was replaced -----------------------------------------------------------------
+
+SWAP_S = UnixSeconds(MIDNIGHT_S + 100)
+
+
+def swapped(sequence: int) -> Station:
+    swap = MeterReplacement(
+        station=StationId(1),
+        sequence=sequence,
+        time_s=SWAP_S,
+        closing_import_wh=EnergyWh(123),
+        closing_export_wh=EnergyWh(4),
+        opening_import_wh=EnergyWh(7),
+        opening_export_wh=EnergyWh(0),
+    )
+    return replace(STATION, replacements=(swap,))
+
+
+def sample(time_s: int, import_wh: int, export_wh: int) -> Sample:
+    return Sample(
+        station=StationId(1),
+        time_s=UnixSeconds(time_s),
+        import_wh=EnergyWh(import_wh),
+        export_wh=EnergyWh(export_wh),
+        power_w=PowerW(0),
+        key=None,
+    )
+
+
+def test_series_goes_on_with_a_new_meter_once_the_chain_knows_it(tmp_path: Path) -> None:
+    with Spool(tmp_path / "spool.db", owner="test") as spool:
+        series = series_in(spool)
+        series.sign_sample(sample(MIDNIGHT_S, 123, 4))
+        with pytest.raises(RegisterWentBack):
+            series.sign_sample(sample(MIDNIGHT_S + 200, 7, 0))
+        series.follow(swapped(1))
+        assert series.registers == (7, 0)
+        series.sign_sample(sample(MIDNIGHT_S + 200, 7, 0))
+        assert series.sign_statement(UnixSeconds(MIDNIGHT_S + 200), tariffs())
+        assert series.last_sequences == (2, 2)
+
+
+def test_statement_whose_number_a_new_meter_took_leaves_its_readings_to_the_next(tmp_path: Path) -> None:
+    with Spool(tmp_path / "spool.db", owner="test") as spool:
+        series = series_in(spool)
+        series.sign_sample(sample(MIDNIGHT_S, 123, 4))
+        series.sign_sample(sample(MIDNIGHT_S + 50, 123, 4))
+        assert series.sign_statement(UnixSeconds(MIDNIGHT_S + 50), tariffs())
+        series.follow(swapped(1))
+        series.sign_sample(sample(MIDNIGHT_S + 200, 7, 0))
+        assert series.sign_statement(UnixSeconds(MIDNIGHT_S + 200), tariffs())
+        body = spool.get("statement", 1, 2)
+        assert body is not None
+        statement = statement_from_json(json.loads(body)).statement
+        assert (statement.start_s, statement.end_s, statement.rows) == (MIDNIGHT_S, MIDNIGHT_S + 200, ())
+        again = StationSeries(swapped(1), SIGNER, spool, stations=STATIONS, accounts=ACCOUNTS)
+        assert (again.last_sequences, again.last) == (series.last_sequences, series.last)
