@@ -26,14 +26,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def anvil(*options: str, port: int | None = None) -> Iterator[str]:
-    """Runs anvil without transaction fees; yields its JSON-RPC address and ends it afterwards."""
+def anvil(*options: str, port: int | None = None, fees: bool = False) -> Iterator[str]:
+    """Runs anvil, without transaction fees if not asked; yields its JSON-RPC address and ends it afterwards."""
     if not ANVIL.exists():
         raise AnvilFailed(f"{ANVIL} is missing; run make setup")
     port = port or free_port()
-    fees = ("--block-base-fee-per-gas", "0", "--gas-price", "0", "--gas-limit", "1000000000")
+    free = () if fees else ("--block-base-fee-per-gas", "0", "--gas-price", "0")
     process = subprocess.Popen(
-        [ANVIL, "--host", "127.0.0.1", "--port", str(port), "--silent", *fees, *options],
+        [ANVIL, "--host", "127.0.0.1", "--port", str(port), "--silent", "--gas-limit", "1000000000", *free, *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -27,8 +27,8 @@ from domain.units import MICRO_PER_EURO, WH_PER_KWH
 from oracle.acn import ReplaySession, read_sessions
 from oracle.plan import plan_of
 from scripts.anvil import ROOT, AnvilFailed
+from scripts.chain import ChainFailed
 from scripts.compile import CompileFailed, compiled
-from scripts.deploy import DeployFailed
 from scripts.platform import Platform, PlatformFailed, platform, read_json, stop
 from scripts.report import DayFigures, write_report
 from scripts.tamper import tamper
@@ -66,7 +66,7 @@ def main() -> None:
     console = Console()
     try:
         status = run(arguments, console)
-    except (AnvilFailed, CompileFailed, DeployFailed, PlatformFailed, WattledgerError, OSError) as error:
+    except (AnvilFailed, CompileFailed, ChainFailed, PlatformFailed, WattledgerError, OSError) as error:
         console.print(f"demo: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         status = 1
     except KeyboardInterrupt:
@@ -89,6 +89,7 @@ def run(arguments: Arguments, console: Console) -> int:
         _register(at, sessions)
         _replay(at, arguments, sessions, console)
         settlements = _settle(at, console)
+        _check_contracts(at, console)
         status, audit = _audit(at, console)
         figures = DayFigures(
             day=arguments.day,
@@ -229,6 +230,31 @@ def _try_settle(at: Platform) -> bool:
     return True
 
 
+def _check_contracts(at: Platform, console: Console) -> None:
+    """Compares the deployments file with this build and the chain, as anybody does before an audit."""
+    at.say("comparing the contracts on the chain with this build")
+    command = [sys.executable, "-m", "scripts.deploy", "--check", str(at.deployment), "--rpc", at.rpc]
+    _show(console, " ".join(["python", *command[1:]]))
+    with at.process("check", command, {}) as process:
+        status = _wait_for(process, "the comparison")
+    line = _last_line(at.folder / "check.log")
+    if status != 0:
+        raise PlatformFailed(f"the contracts are not as published: {line}")
+    console.print(f"  {line.split(' (log:')[0]}", highlight=False)
+
+
+def _wait_for(process: subprocess.Popen[bytes], what: str) -> int:
+    try:
+        return process.wait(timeout=AUDIT_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        stop(process)
+        raise PlatformFailed(f"{what} did not finish within {AUDIT_LIMIT_S} s") from None
+
+
+def _show(console: Console, command: str) -> None:
+    console.print(f"  $ {command}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
 def _audit(at: Platform, console: Console) -> tuple[int, dict[str, Any]]:
     """The audit as anybody runs it, in a process of its own; its exit status and result."""
     at.say("auditing from chain and blobs")
@@ -237,14 +263,9 @@ def _audit(at: Platform, console: Console) -> tuple[int, dict[str, Any]]:
         *(sys.executable, "-m", "backend.cli", "audit", "--rpc", at.rpc, "--evidence", str(at.evidence)),
         *("--deployment", str(at.deployment), "--claims", at.url, "--report", str(report)),
     ]
-    shown = " ".join(["wattledger", *command[3:]])
-    console.print(f"  $ {shown}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    _show(console, " ".join(["wattledger", *command[3:]]))
     with at.process("audit", command, {"COLUMNS": "140"}) as process:
-        try:
-            status = process.wait(timeout=AUDIT_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            stop(process)
-            raise PlatformFailed(f"the audit did not finish within {AUDIT_LIMIT_S} s") from None
+        status = _wait_for(process, "the audit")
     result = read_json(report)
     if status not in (0, 1) or not result:
         raise PlatformFailed(_last_line(at.folder / "audit.log"))

@@ -21,12 +21,14 @@ import httpx
 from domain.text import address_text
 from oracle import keystore
 from scripts.anvil import ROOT, anvil, free_port
-from scripts.deploy import Deployer, Plan, connect, open_key
+from scripts.chain import connect, open_key
+from scripts.deploy import Deployer
+from scripts.plan import Plan
 
 START_LIMIT_S = 30
 STOP_LIMIT_S = 15
 REQUEST_TIMEOUT_S = 60
-MEMBERS = ("governor", "house", "dust", "operator", "auditor")
+MEMBERS = ("deployer", "governor", "house", "dust", "operator", "auditor")
 LOCAL_KEY_ROUNDS = 1_000
 """PBKDF2 rounds of the keys made here: they guard play money on a chain that ends with the process."""
 
@@ -96,15 +98,16 @@ class Platform:
         return value
 
     def deploy(self) -> None:
-        """Contracts and the operator's and auditor's accounts."""
-        governor = open_key(self.keys("governor") / "governor.json", self.passphrase_file)
+        """Contracts and the accounts of governor, operator and auditor; the deployer's key is worth nothing then."""
+        deployer = open_key(self.keys("deployer") / "deployer.json", self.passphrase_file)
         plan = Plan(
             house=self.addresses["house"],
             dust=self.addresses["dust"],
             operator=self.addresses["operator"],
+            governor=self.addresses["governor"],
             auditor=self.addresses["auditor"],
         )
-        Deployer(connect(self.rpc), governor, self.deployment, lambda _: None).run(plan)
+        Deployer(connect(self.rpc), deployer, self.deployment, lambda _: None).run(plan)
 
     def environment(self) -> dict[str, str]:
         """Settings of the backend."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from scripts.anvil import ROOT, AnvilFailed
-from scripts.deploy import DeployFailed
-from scripts.platform import PlatformFailed, platform
+from scripts.chain import ChainFailed
+from scripts.platform import Platform, PlatformFailed, platform
 
 DEFAULT_PORT = 8000
 
@@ -33,11 +33,18 @@ def main() -> None:
             console.print(f"API {at.url} · OpenAPI {at.url}/docs · chain {at.rpc}", highlight=False, soft_wrap=True)
             console.print(f"token for operators: {at.folder / 'keys' / 'api-token'}", highlight=False, soft_wrap=True)
             console.print(f"contracts: {at.deployment}", highlight=False, soft_wrap=True)
+            console.print(f"to govern: {_govern_command(at)}", highlight=False, soft_wrap=True)
             console.print("Ctrl-C stops it", highlight=False)
             stopped.wait()
-    except (AnvilFailed, DeployFailed, PlatformFailed, OSError) as error:
+    except (AnvilFailed, ChainFailed, PlatformFailed, OSError) as error:
         console.print(f"serve: {error}", style="red", markup=False, highlight=False)
         sys.exit(1)
+
+
+def _govern_command(at: Platform) -> str:
+    keystore = at.keys("governor") / "governor.json"
+    key = f"--keystore {keystore} --passphrase-file {at.passphrase_file}"
+    return f"python -m scripts.govern --rpc {at.rpc} --deployment {at.deployment} {key} status"
 
 
 if __name__ == "__main__":
