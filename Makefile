@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo serve test test-services check bench clean help
+.PHONY: setup demo serve test test-services mutate invariants gas check bench clean help
 
 setup: $(VENV)/.installed node_modules/.installed ## Install all that is needed, pinned and hashed, and compile the contracts
 	@$(BIN)/python -m scripts.compile > /dev/null
@@ -21,17 +21,30 @@ serve: setup ## Run chain, contracts and backend on this machine until Ctrl-C
 
 test: setup ## Run the tests: Python and contracts
 	@$(BIN)/python -m pytest -m "not services" -n auto --dist loadfile -rs
-	@node_modules/.bin/forge test --summary
+	@scripts/forge test --summary
 
 test-services: setup ## Run the tests that need services or tools of their own environment
 	@$(BIN)/python -m pytest -m services -rs
+
+# Run the invariants of the contracts at length: half a million calls
+invariants: setup
+	@FOUNDRY_PROFILE=full scripts/forge test --match-path 'contracts/test/invariants/*'
+
+# Write what each contract's verbs cost into snapshots/, which make test compares with
+gas: setup
+	@rm -rf snapshots
+	@FORGE_SNAPSHOT_CHECK=false scripts/forge test --match-path contracts/test/Gas.t.sol
+
+# Break the contracts in many ways and see that the tests notice (ARGS="--jobs 2", "--only Escrow")
+mutate: setup
+	@$(BIN)/python -m scripts.mutate $(ARGS)
 
 check: setup ## Check format, lint, types, import rules and Solidity format
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@node_modules/.bin/forge fmt --check
+	@scripts/forge fmt --check
 
 bench: setup ## Run all benchmarks; each prints one JSON object as its last line
 	@for module in $$(cd bench && grep -l '^def main' *.py); do $(BIN)/python -m bench.$${module%.py} --json; done

@@ -51,6 +51,15 @@ def test_day_ends_with_a_table_and_no_findings(tampered: Outcome) -> None:
     assert "modelled" in table
 
 
+def test_contracts_are_compared_with_this_build_and_the_deployer_has_let_go(tampered: Outcome) -> None:
+    assert "no differences in" in tampered.text
+    check = (tampered.folder / "check.log").read_text()
+    deployment = json.loads((tampered.folder / "deployment.json").read_text())
+    assert f"of {deployment['deployer']} (closed): none" in check
+    assert f"of {deployment['roles']['governor']} (open): governor" in check
+    assert (tampered.folder / "keys" / "governor" / "governor.json").exists()
+
+
 def test_report_is_one_page_with_plots(tampered: Outcome) -> None:
     page = (tampered.folder / "report.html").read_text()
     assert page.count("<svg") == 3

@@ -23,6 +23,7 @@ class Served:
     url: str
     rpc: str
     folder: Path
+    govern: str
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
         rpc = log.read_text().split("chain ")[-1].split()[0]
-        yield Served(f"http://127.0.0.1:{port}", rpc, folder)
+        govern = log.read_text().split("to govern: ")[-1].splitlines()[0]
+        yield Served(f"http://127.0.0.1:{port}", rpc, folder, govern)
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=STOP_LIMIT_S) == 0
@@ -54,6 +56,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_api_and_its_description_are_there(served: Served) -> None:
     assert httpx.get(f"{served.url}/v1/health", timeout=10).json()["status"] == "ok"
     assert "/v1/readings" in httpx.get(f"{served.url}/v1/openapi.json", timeout=10).json()["paths"]
+
+
+def test_command_that_is_shown_governs(served: Served) -> None:
+    program, *options = served.govern.split()
+    assert program == "python"
+    done = subprocess.run(
+        [sys.executable, *options[:-1], "pause"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "paused: no settlement" in done.stdout
 
 
 def audit(served: Served, *options: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pytest
 from scripts.anvil import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMAND = re.compile(r"(?:make|\.venv/bin/\S+|node_modules/\.bin/\S+|scripts/\S+|python3?) ")
+COMMAND = re.compile(r"(?:make|ape|\.venv/bin/\S+|node_modules/\.bin/\S+|scripts/\S+|python3?) ")
 RUN_ELSEWHERE = {
     "make setup": ".ci/run",
     "make check": ".ci/run",
@@ -18,9 +18,14 @@ RUN_ELSEWHERE = {
     "make test-services": ".ci/run",
     "make demo": "tests/e2e/test_demo.py",
     "make serve": "tests/e2e/test_serve.py",
+    "make gas": "tests/unit/test_forge.py",
     "make bench": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.gas": "tests/integration/test_bench.py",
     ".venv/bin/wattledger audit": "tests/e2e/test_serve.py",
+    ".venv/bin/python -m scripts.deploy --rpc URL --keystore": "tests/integration/test_deploy.py",
+    ".venv/bin/python -m scripts.deploy --check": "tests/integration/test_deploy_check.py",
+    ".venv/bin/python -m scripts.govern": "tests/integration/test_govern.py",
+    "ape run deploy": "tests/services/test_ape.py",
     ".venv/bin/python -m tests.vectors.make_vectors": "tests/unit/domain/test_vectors.py",
 }
 
