@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.30;
 
+import {Entry} from "./Entries.sol";
+
 /// @notice Words in memory, counted from 0.
 type WordTable is uint256;
 
@@ -12,15 +14,10 @@ library WordTables {
         table = words(new uint256[](size));
     }
 
-    /// @notice The table that begins at an offset of this one.
-    function behind(WordTable table, uint256 offset) internal pure returns (WordTable) {
-        return WordTable.wrap(WordTable.unwrap(table) + offset);
-    }
-
-    /// @notice Sets the first `size` words to zero.
-    function clear(WordTable table, uint256 size) internal pure {
+    /// @notice The words of a list of entries.
+    function words(Entry[] memory list) internal pure returns (WordTable table) {
         assembly ("memory-safe") {
-            calldatacopy(table, calldatasize(), shl(5, size))
+            table := add(list, 32)
         }
     }
 
@@ -68,6 +65,61 @@ library WordTables {
     }
 }
 
+/// @title A table of words at a fixed place in memory, which needs no pointer therefore.
+library FirstTable {
+    /// @dev Solidity's memory begins at 0x80, behind which the compiler may keep some variables.
+    uint256 private constant START = 0x100;
+
+    /// @notice Reserves `size` words, which are zero. Nothing may have been kept in memory before.
+    function reserve(uint256 size) internal pure {
+        uint256 free;
+        assembly ("memory-safe") {
+            free := mload(0x40)
+            mstore(0x40, add(START, shl(5, size)))
+        }
+        assert(free <= START);
+    }
+
+    /// @notice Sets the first `size` words to zero.
+    function clear(uint256 size) internal pure {
+        assembly ("memory-safe") {
+            calldatacopy(START, calldatasize(), shl(5, size))
+        }
+    }
+
+    /// @notice The word at an offset, which is 32 times its index.
+    function at(uint256 offset) internal pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(add(START, offset))
+        }
+    }
+
+    /// @notice Overwrites the word at an offset.
+    function put(uint256 offset, uint256 word) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(START, offset), word)
+        }
+    }
+}
+
+/// @title Calldata lists without a bounds check.
+/// @notice The caller stays below the list's length.
+library WordLists {
+    /// @notice The word at an index.
+    function at(uint256[] calldata list, uint256 index) internal pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(add(list.offset, shl(5, index)))
+        }
+    }
+
+    /// @notice The entry at an index.
+    function at(Entry[] calldata list, uint256 index) internal pure returns (Entry entry) {
+        assembly ("memory-safe") {
+            entry := calldataload(add(list.offset, shl(5, index)))
+        }
+    }
+}
+
 /// @title Layout of a settlement batch, and how to read it.
 /// @notice Big-endian, no padding.
 ///
@@ -85,6 +137,15 @@ library BatchDecoder {
     uint256 internal constant HEADER_BYTES = 36;
     uint256 internal constant STATEMENT_BYTES = 125;
     uint256 internal constant ROW_BYTES = 13;
+    /// @notice `row >> PLACE_SHIFT` is 32 times the row's account, and less than 32 beside it.
+    uint256 internal constant PLACE_SHIFT = 227;
+    /// @notice Where a row's energy is in a word that has the row at its top.
+    uint256 internal constant ENERGY_SHIFT = 200;
+    /// @notice Where its start is in a word that has the row at its top.
+    uint256 internal constant START_SHIFT = 176;
+    uint256 internal constant START_MASK = 0xffffff << START_SHIFT;
+    uint256 internal constant DURATION_SHIFT = 160;
+    uint256 internal constant DURATION_MASK = 0xffff << DURATION_SHIFT;
 
     /// @notice Energy taken that nobody is billed for.
     uint256 internal constant UNBILLED_IMPORT = 255;
@@ -144,6 +205,11 @@ library BatchDecoder {
 
     function durationS(uint256 numbers) internal pure returns (uint256) {
         return uint24(numbers >> 144);
+    }
+
+    /// @notice `startTime` and `durationS` as they stand side by side.
+    function times(uint256 numbers) internal pure returns (uint256) {
+        return uint64(numbers >> 144);
     }
 
     function importWh(uint256 numbers) internal pure returns (uint256) {
@@ -227,23 +293,43 @@ library BatchDecoder {
         }
     }
 
-    /// @notice The numbers of the statement at a place in memory.
-    function numbersAt(uint256 place) internal pure returns (uint256 numbers) {
+    /// @notice The word at a place in memory: a statement's numbers, or a row at the top.
+    function wordAt(uint256 place) internal pure returns (uint256 word) {
         assembly ("memory-safe") {
-            numbers := mload(place)
+            word := mload(place)
         }
     }
 
-    /// @notice The row at a place in memory, in the lowest 104 bits.
-    function rowAt(uint256 place) internal pure returns (uint256 row) {
-        assembly ("memory-safe") {
-            row := shr(152, mload(place))
-        }
-    }
-
-    /// @notice A row by its place among packed rows, in the lowest 104 bits. It must exist.
+    /// @notice A row by its place among packed rows, at the top of a word. It must exist; the functions below take
+    ///         its numbers out.
     function rowOf(bytes calldata rows, uint256 index) internal pure returns (uint256 row) {
-        return uint256(_wordAt(rows, index * ROW_BYTES)) >> 152;
+        return uint256(_wordAt(rows, index * ROW_BYTES));
+    }
+
+    function account(uint256 row) internal pure returns (uint256) {
+        return row >> 232;
+    }
+
+    function energyWh(uint256 row) internal pure returns (uint256) {
+        return row >> ENERGY_SHIFT & 0xffffffff;
+    }
+
+    function startOffsetS(uint256 row) internal pure returns (uint256) {
+        return (row & START_MASK) >> START_SHIFT;
+    }
+
+    function endOffsetS(uint256 row) internal pure returns (uint256) {
+        unchecked {
+            return ((row & START_MASK) >> START_SHIFT) + ((row & DURATION_MASK) >> DURATION_SHIFT);
+        }
+    }
+
+    function tariff(uint256 row) internal pure returns (uint256) {
+        return row >> 152 & 0xff;
+    }
+
+    function isBilled(uint256 row) internal pure returns (bool) {
+        return row >> 152 & 0xff < UNBILLED_EXPORT;
     }
 
     /// @dev Reads past the end as zeros. `SessionSettlement` refuses a batch whose length is not exactly

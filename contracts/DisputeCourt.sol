@@ -16,6 +16,8 @@ import {TariffTerms} from "./TariffTerms.sol";
 
 /// @title Rows that no driver authorised are reversed. Described in IDisputeCourt.
 contract DisputeCourt is IDisputeCourt {
+    using BatchDecoder for uint256;
+
     /* STORAGE */
 
     struct Used {
@@ -159,23 +161,23 @@ contract DisputeCourt is IDisputeCourt {
     function _claimOf(Proof calldata proof) private view returns (Claim memory claim) {
         BatchDecoder.Statement calldata statement = proof.statement;
         uint256 row = BatchDecoder.rowOf(proof.rows, proof.row);
-        uint256 terms = row & 0xff >= BatchDecoder.UNBILLED_EXPORT
+        uint256 terms = row.tariff() >= BatchDecoder.UNBILLED_EXPORT
             ? 0
-            : tariffBook.termsOf(uint24(statement.tariffBase + (row & 0xff)));
-        uint256 product = (row >> 48 & 0xffffffff) * (terms & TariffTerms.PRICE_MASK);
+            : tariffBook.termsOf(uint24(statement.tariffBase + row.tariff()));
+        uint256 product = row.energyWh() * (terms & TariffTerms.PRICE_MASK);
         if (terms & TariffTerms.DRIVER_PAYS == 0 || product == 0) {
             revert NothingToReverse(uint24(statement.station), uint24(statement.sequence), proof.row);
         }
         claim.status = Status.Disputed;
-        claim.payer = uint24(row >> 80);
+        claim.payer = uint24(row.account());
         claim.payee = uint24(terms >> TariffTerms.PAYEE_SHIFT);
         claim.station = uint24(statement.station);
         claim.discharge = TariffTerms.discharges(terms);
         claim.setAside = _contains(proof.setAside, claim.payer);
         claim.priceMicroPerKwh = int64(uint64(terms & TariffTerms.PRICE_MASK));
-        claim.energyWh = uint32(row >> 48);
-        claim.start = uint40(statement.startTime + (row >> 24 & 0xffffff));
-        claim.end = claim.start + uint16(row >> 8);
+        claim.energyWh = uint32(row.energyWh());
+        claim.start = uint40(statement.startTime + row.startOffsetS());
+        claim.end = uint40(statement.startTime + row.endOffsetS());
         claim.owedMicro = uint64((product + (WH_PER_KWH - 1)) / WH_PER_KWH);
         claim.receivedMicro = uint64(product / WH_PER_KWH);
         claim.batch = proof.batch;

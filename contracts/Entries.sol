@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity ^0.8.30;
 
-/// @notice What a batch does to one account: account (24 bits) above a link (16) above debit (96) above
-///         credit (96), both in micro-euro. The link and all above the account are the caller's own.
+/// @notice What a batch does to one account: account (24 bits) above 40 bits that are the caller's own, above
+///         debit (96) above credit (96), both in micro-euro.
 type Entry is uint256;
 
 using {accountOf, debitOf, creditOf} for Entry global;
 
-uint256 constant ACCOUNT_SHIFT = 208;
+uint256 constant ACCOUNT_SHIFT = 232;
 uint256 constant DEBIT_SHIFT = 96;
 
 /// @notice The account.

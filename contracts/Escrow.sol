@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
+import {WordLists} from "./BatchDecoder.sol";
 import {Entry} from "./Entries.sol";
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
@@ -13,6 +14,7 @@ import {NamedAccounts, Roles} from "./Roles.sol";
 /// @title Holds members' money. Described in IEscrow.
 contract Escrow is IEscrow, ModuleGate {
     using SafeERC20 for IERC20;
+    using WordLists for Entry[];
 
     /* STORAGE */
 
@@ -55,6 +57,8 @@ contract Escrow is IEscrow, ModuleGate {
     uint256 private constant DAY_SHIFT = 160;
     uint256 private constant SPENT_SHIFT = 96;
     uint256 private constant CAPPED = uint256(type(uint64).max) << CAP_SHIFT;
+    /// What is above an account's day as long as it has no cap, once it is known.
+    uint256 private constant UNCAPPED = KNOWN >> CAP_SHIFT;
     uint256 private constant SPENDING = (1 << CAP_SHIFT) - (1 << SPENT_SHIFT);
 
     IERC20 public immutable token;
@@ -244,7 +248,7 @@ contract Escrow is IEscrow, ModuleGate {
     }
 
     function _pay(uint24 account, uint32 number, Debt memory debt) private {
-        _accounts[account].word = _debited(_accounts[account].word, debt.owedMicro);
+        _accounts[account].word = _counted(_accounts[account].word, debt.owedMicro) - debt.owedMicro;
         _credit(debt.creditor, debt.shareMicro);
         _credit(NamedAccounts.DUST, debt.owedMicro - debt.shareMicro);
         (_debts[account][number].owedMicro, _debts[account][number].shareMicro) = (0, 0);
@@ -265,7 +269,7 @@ contract Escrow is IEscrow, ModuleGate {
         uint256 balance;
         unchecked {
             for (uint256 i; i < entries.length; ++i) {
-                balance += _apply(entries[i]);
+                balance += _apply(entries.at(i));
             }
         }
         if (balance != 0) revert Unbalanced(int256(balance));
@@ -277,19 +281,19 @@ contract Escrow is IEscrow, ModuleGate {
         unchecked {
             Word storage slot = _accounts[entry.accountOf()];
             uint256 word = slot.word;
-            if (word & KNOWN == 0) word |= _known(entry.accountOf());
             uint256 debit = entry.debitOf();
-            if (word & CAPPED == 0) {
-                if (uint96(word) < debit) revert Insolvent(entry.accountOf(), uint96(word), debit);
-                word -= debit;
-            } else if (debit != 0) {
-                if (_spendable(word) < debit) revert Insolvent(entry.accountOf(), _spendable(word), debit);
-                word = _debited(word, debit);
-            }
-            uint256 credit = entry.creditOf();
-            slot.word = _credited(word, credit);
-            return credit - debit;
+            if (word >> CAP_SHIFT != UNCAPPED || uint96(word) < debit) word = _spent(entry.accountOf(), word, debit);
+            gain = entry.creditOf() - debit;
+            slot.word = _moved(word, gain);
         }
+    }
+
+    /// @dev For an account that is new here, has a cap, or cannot pay.
+    /// @return word as before, but known, and with what a cap counts
+    function _spent(uint24 account, uint256 word, uint256 debit) private view returns (uint256) {
+        if (word & KNOWN == 0) word |= _known(account);
+        if (_spendable(word) < debit) revert Insolvent(account, _spendable(word), debit);
+        return debit == 0 ? word : _counted(word, debit);
     }
 
     /// @inheritdoc IEscrow
@@ -355,25 +359,24 @@ contract Escrow is IEscrow, ModuleGate {
     }
 
     function _credit(uint24 account, uint256 amountMicro) private {
-        if (amountMicro != 0) _accounts[account].word = _credited(_accounts[account].word | KNOWN, amountMicro);
+        if (amountMicro != 0) _accounts[account].word = _moved(_accounts[account].word | KNOWN, amountMicro);
     }
 
-    /// @dev The token's whole supply would have to pass 2^96 micro-euro, 7.9e22 euro, for this to fail.
-    function _credited(uint256 word, uint256 amountMicro) private pure returns (uint256) {
+    /// @dev The account must hold what it loses. The token's whole supply would have to pass 2^96 micro-euro,
+    ///      7.9e22 euro, for this to fail.
+    /// @param gain what the account gains, modulo 2^256
+    function _moved(uint256 word, uint256 gain) private pure returns (uint256 moved) {
         unchecked {
-            assert(uint96(word) + amountMicro <= type(uint96).max);
-            return word + amountMicro;
+            moved = word + gain;
+            assert((moved ^ word) >> SPENT_SHIFT == 0);
         }
     }
 
-    /// @dev The account must hold the amount.
-    function _debited(uint256 word, uint256 amountMicro) private view returns (uint256) {
-        unchecked {
-            word -= amountMicro;
-            if (word & CAPPED == 0) return word;
-            uint256 spentMicro = _min(_spentToday(word) + amountMicro, type(uint64).max);
-            return word & ~SPENDING | _today() << DAY_SHIFT | spentMicro << SPENT_SHIFT;
-        }
+    /// @return the word with an amount added to what was spent today, if a cap asks for it
+    function _counted(uint256 word, uint256 amountMicro) private view returns (uint256) {
+        if (word & CAPPED == 0) return word;
+        uint256 spentMicro = _min(_spentToday(word) + amountMicro, type(uint64).max);
+        return word & ~SPENDING | _today() << DAY_SHIFT | spentMicro << SPENT_SHIFT;
     }
 
     /// @return what settlement may take, micro-euro: what is free, or less where a daily cap leaves less

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
-import {BatchDecoder, WordTable, WordTables} from "./BatchDecoder.sol";
+import {BatchDecoder, WordLists, WordTable, WordTables} from "./BatchDecoder.sol";
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {IStationRegistry} from "./interfaces/IStationRegistry.sol";
 import {ModuleGate} from "./ModuleGate.sol";
@@ -14,6 +14,7 @@ import {Roles} from "./Roles.sol";
 contract StationRegistry is IStationRegistry, ModuleGate {
     using BatchDecoder for bytes;
     using BatchDecoder for uint256;
+    using WordLists for uint256[];
     using WordTables for WordTable;
 
     /* STORAGE */
@@ -214,7 +215,7 @@ contract StationRegistry is IStationRegistry, ModuleGate {
                 bytes32 structHash = batch.structHashAt(at, next);
                 hashes.set(i, uint256(structHash));
                 (bytes32 r, bytes32 vs) = batch.signatureAt(at);
-                _advance(numbers, sums[i], _recover(domain, numbers.station(), structHash, r, vs));
+                _advance(numbers, sums.at(i), _recover(domain, numbers.station(), structHash, r, vs));
                 at = next;
             }
         }

@@ -12,9 +12,9 @@ library TariffTerms {
     /// @notice The driver is the payer: it buys at a price of zero or above, or sells below zero.
     uint256 internal constant DRIVER_PAYS = 1 << 40;
     /// @notice Where settlement sums up the energy: the lowest bit of the sum of what was taken.
-    uint256 internal constant IMPORT_SHIFT = 96;
+    uint256 internal constant IMPORT_SHIFT = 72;
     /// @notice The lowest bit of the sum of what was given back.
-    uint256 internal constant EXPORT_SHIFT = 160;
+    uint256 internal constant EXPORT_SHIFT = 120;
     /// @notice `terms >> LANE_SHIFT & 0xff` is one of the two.
     uint256 internal constant LANE_SHIFT = 32;
     uint256 internal constant PRICE_MASK = 0xffffffff;
@@ -31,6 +31,16 @@ library TariffTerms {
         if (charge == (price >= 0)) terms |= DRIVER_PAYS;
     }
 
+    /// @notice When the tariff begins, Unix seconds.
+    function validFrom(uint256 terms) internal pure returns (uint256) {
+        return uint40(terms >> VALID_FROM_SHIFT);
+    }
+
+    /// @notice When it ends, Unix seconds.
+    function validTo(uint256 terms) internal pure returns (uint256) {
+        return uint40(terms >> VALID_TO_SHIFT);
+    }
+
     /// @notice Whether the tariff is for energy given back.
     function discharges(uint256 terms) internal pure returns (bool) {
         return terms >> LANE_SHIFT & 0xff == EXPORT_SHIFT;
@@ -44,7 +54,7 @@ library TariffTerms {
         tariff.payee = uint24(terms >> PAYEE_SHIFT);
         tariff.direction = charge ? ITariffBook.Direction.Charge : ITariffBook.Direction.Discharge;
         tariff.priceMicroPerKwh = int32(charge == (terms & DRIVER_PAYS != 0) ? price : -price);
-        tariff.validFrom = uint40(terms >> VALID_FROM_SHIFT);
-        tariff.validTo = uint40(terms >> VALID_TO_SHIFT);
+        tariff.validFrom = uint40(validFrom(terms));
+        tariff.validTo = uint40(validTo(terms));
     }
 }

@@ -18,7 +18,8 @@ VERSION = 1
 HEADER_BYTES = 36
 STATEMENT_BYTES = 125
 MAX_TABLE_BITS = 12
-MAX_ACCOUNTS = 1 << MAX_TABLE_BITS
+MAX_ACCOUNTS = (1 << MAX_TABLE_BITS) - 1
+"""In the largest table, of which one place is nobody's."""
 MAX_STATEMENTS = (1 << 16) - 1
 GAS_PER_PLACE, GAS_PER_SEARCH = 7, 600
 """About what a place of the contract's table costs, and what finding an account away from its place costs."""
@@ -55,17 +56,20 @@ def table_bits_for(met: Sequence[AccountId], *, debts: int = 0) -> int:
     """
     counts = Counter(met)
     entered = list(dict.fromkeys([DUST_ACCOUNT, *met]))
-    needed = max(len(entered), debts)
-    if needed > MAX_ACCOUNTS:
-        raise OutOfRange("accounts in a batch", needed, 0, MAX_ACCOUNTS)
+    needed = max(len(entered) + 1, debts)
+    if needed > MAX_ACCOUNTS + 1:
+        raise OutOfRange("accounts in a batch", needed - 1, 0, MAX_ACCOUNTS)
     sizes = range(max(1, (needed - 1).bit_length()), MAX_TABLE_BITS + 1)
     return min(sizes, key=lambda bits: (GAS_PER_PLACE << bits) + GAS_PER_SEARCH * _searches(entered, counts, bits))
 
 
 def _searches(entered: Sequence[AccountId], counts: Counter[AccountId], bits: int) -> int:
-    """How often an account is met that is not at its own place: another one took it before."""
+    """How often an account is met that is not at its own place: another one took it before.
+
+    The first place is nobody's, so that account 0 never finds it free.
+    """
     mask = (1 << bits) - 1
-    taken: set[int] = set()
+    taken = {0}
     searches = 0
     for account in entered:
         place = account & mask

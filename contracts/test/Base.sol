@@ -428,7 +428,7 @@ abstract contract Base {
         digests = new bytes32[](count);
         for (uint256 i; i < count; ++i) {
             bytes32 evidence = keccak256(abi.encode("anchored", i));
-            _settle(abi.encodePacked(uint8(1), uint8(0), uint16(0), evidence));
+            _settle(abi.encodePacked(uint8(1), uint8(1), uint16(0), evidence));
             digests[i] = _batchDigest(evidence, 0, new uint24[](0));
         }
     }

@@ -11,7 +11,7 @@ contract BatchChainTest is Base {
     /* EVIDENCE ALONE */
 
     function test_aBatchCanAnchorEvidenceAlone() public {
-        bytes memory batch = _header(0, 0);
+        bytes memory batch = _header(1, 0);
         bytes32 digest = _batchDigest(EVIDENCE, 0, new uint24[](0));
         vm.expectEmit(address(settlement));
         emit ISessionSettlement.BatchSettled(1, EVIDENCE, digest, 0, 0, 0, new uint256[](0));
@@ -104,8 +104,8 @@ contract BatchChainTest is Base {
         // Slot 0 is the head.
         vm.store(address(settlement), 0, bytes32(uint256(type(uint32).max - 1) << 224));
         vm.assertEq(settlement.batchCount(), type(uint32).max - 1);
-        vm.assertEq(_settle(_header(0, 0)), type(uint32).max);
-        _settleRefused(_header(0, 0), abi.encodeWithSelector(ISessionSettlement.NoBatchNumberLeft.selector));
+        vm.assertEq(_settle(_header(1, 0)), type(uint32).max);
+        _settleRefused(_header(1, 0), abi.encodeWithSelector(ISessionSettlement.NoBatchNumberLeft.selector));
         vm.assertEq(settlement.batchCount(), type(uint32).max);
     }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.30;
 
-import {BatchDecoder, WordTable, WordTables} from "../BatchDecoder.sol";
+import {BatchDecoder, FirstTable, WordLists, WordTable, WordTables} from "../BatchDecoder.sol";
+import {Entry} from "../Entries.sol";
 import {Vm} from "./Base.sol";
 
 /// @title BatchDecoder against a twin in plain Solidity, which slices bytes one by one.
@@ -58,12 +59,11 @@ contract BatchDecoderTest {
     }
 
     /// @dev What is read from a copy in memory, after other memory was used.
-    function fromMemory(uint256 at, bytes calldata batch) external pure returns (uint256 numbers, uint256 row) {
+    function fromMemory(uint256 at, bytes calldata batch) external pure returns (uint256 word) {
         uint256[] memory before = new uint256[](3);
         uint256 start = batch.copied();
         uint256[] memory behind = new uint256[](3);
-        numbers = BatchDecoder.numbersAt(start + at);
-        row = BatchDecoder.rowAt(start + at);
+        word = BatchDecoder.wordAt(start + at);
         assert(before[2] == 0 && behind[0] == 0);
     }
 
@@ -137,24 +137,29 @@ contract BatchDecoderTest {
 
     function testFuzz_aRowIsReadAsByTheTwin(bytes calldata rows, uint256 index) public view {
         index %= rows.length / 13 + 2;
-        vm.assertEq(this.rowOf(index, rows), _number(rows, 13 * index, 13));
+        uint256 row = this.rowOf(index, rows);
+        uint256 at = 13 * index;
+        vm.assertEq(row.account(), _number(rows, at, 3));
+        vm.assertEq(row.energyWh(), _number(rows, at + 3, 4));
+        vm.assertEq(row.startOffsetS(), _number(rows, at + 7, 3));
+        vm.assertEq(row.endOffsetS(), _number(rows, at + 7, 3) + _number(rows, at + 10, 2));
+        vm.assertEq(row.tariff(), _number(rows, at + 12, 1));
+        vm.assertEq(row.isBilled(), _number(rows, at + 12, 1) < 254);
+        vm.assertEq(row >> BatchDecoder.PLACE_SHIFT, 32 * _number(rows, at, 3) + (_number(rows, at + 3, 1) >> 3));
     }
 
     function testFuzz_aCopyInMemoryIsReadAsByTheTwin(uint256 seed, uint256 length, uint256 at) public view {
         length = 32 + length % 400;
         at %= length - 31;
         bytes memory batch = _noise(seed, length);
-        (uint256 numbers, uint256 row) = this.fromMemory(at, batch);
-        vm.assertEq(numbers, _number(batch, at, 32));
-        vm.assertEq(row, _number(batch, at, 13));
+        vm.assertEq(this.fromMemory(at, batch), _number(batch, at, 32));
     }
 
     /// @dev The last row ends where the batch does; what lies behind it is not read into it.
     function testFuzz_theLastRowOfACopyIsReadAsByTheTwin(uint256 seed, uint256 length) public view {
         length = 13 + length % 400;
         bytes memory batch = _noise(seed, length);
-        (, uint256 row) = this.fromMemory(length - 13, batch);
-        vm.assertEq(row, _number(batch, length - 13, 13));
+        vm.assertEq(this.fromMemory(length - 13, batch) >> 152, _number(batch, length - 13, 13));
     }
 
     function test_eachPartHasItsPublishedLength() public pure {
@@ -225,31 +230,63 @@ contract BatchDecoderTest {
         vm.assertEq(table.hashed(part), keccak256(words));
     }
 
-    function testFuzz_aTableBehindATableIsItsRest(uint256 seed, uint256 offset, uint256 at) public pure {
-        WordTable table = WordTables.create(16);
-        for (uint256 i; i < 16; ++i) {
-            table.set(i, uint256(keccak256(abi.encode(seed, i))));
+    function testFuzz_theWordsOfAListOfEntriesAreTheList(Entry[] memory list, uint256 index, uint256 word) public pure {
+        vm.assume(list.length != 0);
+        index %= list.length;
+        for (uint256 i; i < list.length; ++i) {
+            vm.assertEq(WordTables.words(list).get(i), Entry.unwrap(list[i]));
         }
-        offset %= 16;
-        at %= 16 - offset;
-        vm.assertEq(table.behind(32 * offset).get(at), uint256(keccak256(abi.encode(seed, offset + at))));
-        table.behind(32 * offset).set(at, 7);
-        vm.assertEq(table.get(offset + at), 7);
+        WordTables.words(list).set(index, word);
+        vm.assertEq(Entry.unwrap(list[index]), word);
     }
 
-    function testFuzz_clearingSetsTheFirstWordsToZeroAndNoOther(uint256 seed, uint256 size) public pure {
-        size %= 17;
-        WordTable table = WordTables.create(16);
-        uint256[] memory neighbour = new uint256[](1);
-        neighbour[0] = seed;
-        for (uint256 i; i < 16; ++i) {
-            table.set(i, ~uint256(keccak256(abi.encode(seed, i))));
+    function testFuzz_aListInCalldataIsReadByIndex(uint256[] calldata list, Entry[] calldata entries) public pure {
+        for (uint256 i; i < list.length; ++i) {
+            vm.assertEq(WordLists.at(list, i), list[i]);
         }
-        table.clear(size);
-        for (uint256 i; i < 16; ++i) {
-            vm.assertEq(table.get(i), i < size ? 0 : ~uint256(keccak256(abi.encode(seed, i))));
+        for (uint256 i; i < entries.length; ++i) {
+            vm.assertEq(Entry.unwrap(WordLists.at(entries, i)), Entry.unwrap(entries[i]));
         }
-        vm.assertEq(neighbour[0], seed);
+    }
+
+    /// @dev A call of its own, whose memory begins with the table.
+    function testFuzz_theFirstTableIsAnArray(uint256 seed, uint8 size, uint8 cleared) public view {
+        size = 1 + size % 40;
+        uint256[] memory found = this.firstTable(seed, size, cleared % (size + 1));
+        vm.assertEq(found.length, size);
+        for (uint256 i; i < size; ++i) {
+            vm.assertEq(found[i], i < cleared % (size + 1) ? 0 : ~uint256(keccak256(abi.encode(seed, i))));
+        }
+    }
+
+    /// @return found the table's words, after its first ones were cleared
+    function firstTable(uint256 seed, uint256 size, uint256 cleared) external pure returns (uint256[] memory found) {
+        FirstTable.reserve(size);
+        for (uint256 i; i < size; ++i) {
+            assert(FirstTable.at(32 * i) == 0);
+        }
+        uint256[] memory neighbour = new uint256[](2);
+        neighbour[1] = seed;
+        for (uint256 i; i < size; ++i) {
+            FirstTable.put(32 * i, ~uint256(keccak256(abi.encode(seed, i))));
+        }
+        FirstTable.clear(cleared);
+        assert(neighbour.length == 2 && neighbour[0] == 0 && neighbour[1] == seed);
+        found = new uint256[](size);
+        for (uint256 i; i < size; ++i) {
+            found[i] = FirstTable.at(32 * i);
+        }
+    }
+
+    function test_theFirstTableIsNotReservedOverOtherMemory() public {
+        (bool done,) = address(this).call(abi.encodeCall(this.reserveLate, ()));
+        vm.assertFalse(done);
+    }
+
+    function reserveLate() external pure returns (uint256 kept) {
+        uint256[] memory list = new uint256[](5);
+        FirstTable.reserve(2);
+        return list[0];
     }
 
     function testFuzz_aNewTableIsAllZeroWhateverLayThereBefore(uint256 dirt, uint256 size) public pure {

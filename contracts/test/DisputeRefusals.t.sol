@@ -31,7 +31,7 @@ contract DisputeRefusalsTest is Base {
         _page.push(_anchor(1)[0]);
         _settle(_batch(_signed(_all[0]), _signed(_all[1])));
         _page.push(_proofOf(2, _page, _all, _aside(), 0, 0).page[1]);
-        _settle(_header(0, 0));
+        _settle(_header(1, 0));
         _page.push(_batchDigest(EVIDENCE, 0, new uint24[](0)));
     }
 

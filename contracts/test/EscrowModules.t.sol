@@ -34,13 +34,10 @@ contract EscrowModulesTest is Base {
 
     /* ENTRIES */
 
-    function testFuzz_anEntryReadsBackAsItWasMade(uint24 account, uint96 debit, uint96 credit, uint16 link)
-        public
-        pure
-    {
+    function testFuzz_anEntryReadsBackAsItWasMade(uint24 account, uint96 debit, uint96 credit, uint40 own) public pure {
         Entry entry = entryOf(account, debit, credit);
-        vm.assertEq(Entry.unwrap(entry), uint256(account) * 2 ** 208 + uint256(debit) * 2 ** 96 + credit);
-        entry = Entry.wrap(Entry.unwrap(entry) | uint256(link) << 192);
+        vm.assertEq(Entry.unwrap(entry), uint256(account) * 2 ** 232 + uint256(debit) * 2 ** 96 + credit);
+        entry = Entry.wrap(Entry.unwrap(entry) | uint256(own) << 192);
         vm.assertEq(entry.accountOf(), account);
         vm.assertEq(entry.debitOf(), debit);
         vm.assertEq(entry.creditOf(), credit);

@@ -372,7 +372,7 @@ contract GasTest is Base {
 
     function test_settle_evidenceAlone() public {
         _settle(_batchOf(_aliceCharges(ENERGY_WH)));
-        _settle(_header(0, 0));
+        _settle(_header(1, 0));
         _note("SessionSettlement", "settle, evidence alone");
     }
 

@@ -168,13 +168,13 @@ contract SettlementInsolvencyTest is Base {
     }
 
     function test_aTableTooSmallForTheDebtsIsRefused() public {
-        // Four accounts fill a table of four; the operator owes three of them and itself.
+        // Each of three accounts takes one of four places, and there are five debts between them.
         _request(OPERATOR, OPERATOR_ACCOUNT, RICH);
-        bytes memory rows = bytes.concat(_row(ALICE, 1, DISCHARGE), _row(DUST, 1, DISCHARGE));
-        rows = bytes.concat(rows, _row(OPERATOR_ACCOUNT, 1, DISCHARGE), _row(CAROL, 1, CHARGE));
-        bytes memory more = bytes.concat(rows, _row(CAROL, 1, DISCHARGE));
+        bytes memory rows = bytes.concat(_row(DUST, 1, DISCHARGE), _row(OPERATOR_ACCOUNT, 1, DISCHARGE));
+        rows = bytes.concat(rows, _row(CAROL, 1, DISCHARGE), _row(CAROL, 1, CHARGE));
+        bytes memory more = bytes.concat(rows, _row(DUST, 1, CHARGE));
         _settleRefused(
-            bytes.concat(_header(2, 1), _signed(_first(1, 4, more))),
+            bytes.concat(_header(2, 1), _signed(_first(2, 3, more))),
             abi.encodeWithSelector(ISessionSettlement.TableFull.selector, 4)
         );
         _settle(bytes.concat(_header(2, 1), _signed(_first(1, 3, rows))));

@@ -54,7 +54,7 @@ contract SettlementRefusalsTest is Base {
     }
 
     function test_aStrangerSettlesNothing() public {
-        bytes memory evidence = _header(0, 0);
+        bytes memory evidence = _header(1, 0);
         vm.expectRevert(_missingRole(STRANGER, Roles.SETTLER));
         vm.prank(STRANGER);
         settlement.settle(evidence);
@@ -339,13 +339,16 @@ contract SettlementRefusalsTest is Base {
         _settleRefused(bytes.concat(_header(0, 1), signed), _tableFull(1));
         _settleRefused(bytes.concat(_header(1, 1), signed), _tableFull(2));
         _settle(bytes.concat(_header(2, 1), signed));
+        _settleRefused(_header(0, 0), _tableFull(1));
     }
 
+    /// @dev One of the places is nobody's; the others are the dust account's, Alice's and the operator's.
     function test_aTableThatIsJustFullSettlesWithEveryPlaceTaken() public {
-        bytes memory rows = bytes.concat(_row(ALICE, 1, CHARGE), _row(CAROL, 1, CHARGE), _row(ALICE, 1, DISCHARGE));
-        _settle(bytes.concat(_header(2, 1), _signed(_first(2, 1, rows))));
+        bytes memory rows = bytes.concat(_row(ALICE, 1, CHARGE), _row(ALICE, 1, DISCHARGE));
+        _settle(bytes.concat(_header(2, 1), _signed(_first(1, 1, rows))));
         _assertFree(ALICE, RICH - 301 + 200);
-        _assertFree(CAROL, 0);
+        rows = bytes.concat(_row(ALICE, 1, CHARGE), _row(CAROL, 1, CHARGE));
+        _settleRefused(bytes.concat(_header(2, 1), _signed(_statement(V2G_STATION, 2, 3, 1, rows))), _tableFull(4));
     }
 
     function test_aTableTooLargeIsRefused() public {
@@ -409,9 +412,9 @@ contract SettlementRefusalsTest is Base {
         uint256 before = vm.snapshotState();
         bytes32 state;
         uint256 head;
-        for (uint8 bits = 2; bits <= 12; ++bits) {
+        for (uint8 bits = 3; bits <= 12; ++bits) {
             _settle(bytes.concat(_header(bits, 1), signed));
-            if (bits == 2) (state, head) = (_stateHash(), settlement.head());
+            if (bits == 3) (state, head) = (_stateHash(), settlement.head());
             vm.assertEq(_stateHash(), state);
             vm.assertEq(settlement.head(), head);
             vm.revertToState(before);

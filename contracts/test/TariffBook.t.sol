@@ -94,7 +94,7 @@ contract TariffBookTest is Base {
         // A driver pays when it buys at zero or above, and when it sells below zero.
         vm.assertEq(terms & TariffTerms.DRIVER_PAYS != 0, discharge ? price < 0 : price >= 0);
         vm.assertEq(TariffTerms.discharges(terms), discharge);
-        vm.assertEq(terms >> 32 & 0xff, discharge ? 160 : 96);
+        vm.assertEq(terms >> 32 & 0xff, discharge ? 120 : 72);
         vm.assertEq(terms >> 41 & 0x7f, 0);
         vm.assertEq(abi.encode(TariffTerms.unpack(terms)), abi.encode(tariff));
         vm.assertEq(TariffTerms.pack(tariff), terms);

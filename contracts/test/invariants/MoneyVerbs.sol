@@ -385,7 +385,7 @@ abstract contract MoneyVerbs is World {
             _refused(STRANGER, address(escrow), calls[i]);
         }
         _refused(STRANGER, address(stations), abi.encodeCall(stations.advance, (hex"", new uint256[](0))));
-        _refused(STRANGER, address(settlement), abi.encodeCall(settlement.settle, (_header(0, 0))));
+        _refused(STRANGER, address(settlement), abi.encodeCall(settlement.settle, (_header(1, 0))));
         _refused(STRANGER, address(token), abi.encodeCall(token.approve, (STRANGER, 1)));
         _refused(STRANGER, address(token), abi.encodeCall(token.transfer, (ALICE_OWNER, 0)));
     }
