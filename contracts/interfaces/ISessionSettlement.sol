@@ -10,7 +10,8 @@ interface ISessionSettlement {
     /// @param evidence   SHA-256 of the evidence manifest: the digest of its CID (version 1, raw)
     /// @param digest     what the chain of batches keeps of it: keccak256(abi.encode(evidence, keccak256 of
     ///                   the statements' EIP-712 hashes one behind the other or 0 if there are none, accounts
-    ///                   whose rows were set aside))
+    ///                   whose rows were set aside, in the order in which the batch meets them: the dust
+    ///                   account, rows' accounts, and behind the statements of a tariff base their operator))
     /// @param rows       how many rows
     /// @param paidMicro  what buyers and, at negative prices, sellers paid, micro-euro
     /// @param dustMicro  what rounding left for the dust account, micro-euro
