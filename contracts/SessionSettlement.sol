@@ -125,7 +125,7 @@ contract SessionSettlement is BatchChain {
 
     /* THE WALK OVER A BATCH */
 
-    /// @param aside payers whose rows move no money; empty in the first walk, which also reports each statement
+    /// @param aside payers whose rows move no money; empty in the first walk
     function _walk(bytes calldata batch, uint64 number, uint24[] memory aside) private returns (Walk memory walk) {
         (, uint8 tableBits, uint256 statements, bytes32 evidence) = batch.header();
         if (statements == 0 && evidence == 0) revert EmptyBatch();
@@ -279,8 +279,8 @@ contract SessionSettlement is BatchChain {
         }
     }
 
-    /// @dev Any row that cannot take the short way: one that is not billed, or not for buying, or of an account that
-    ///      is away from its place; and all of the second walk.
+    /// @dev Any row that cannot take a short way: one that is not billed, or has a negative price, or is of an
+    ///      account that is away from its place; and all of the second walk.
     /// @return sum what the row adds to the statement's sums
     function _longWay(Walk memory walk, uint256 row, uint256 terms, uint256 at) private returns (uint256 sum) {
         unchecked {
