@@ -1,11 +1,15 @@
 """The list of mutants fits the contracts as they are, so that a run of scripts/mutate.py means something."""
 
+import re
+import tomllib
+
 import pytest
 
 from scripts.mutate import CONTRACTS, Mutant, MutantDoesNotApply, listed
 
 LEAST = 60
 MUTANTS = listed()
+PROOFS = CONTRACTS / "test" / "proofs"
 SOURCE = "if (a) f();\nif (b) f();\nif (b) g();\n"
 
 
@@ -27,6 +31,15 @@ def test_no_two_mutants_are_the_same() -> None:
 
 def test_every_mutant_says_what_would_be_wrong() -> None:
     assert all(len(mutant.means.split()) > 1 for mutant in MUTANTS)
+
+
+def test_every_proof_has_a_change_that_it_must_notice() -> None:
+    changes = tomllib.loads((PROOFS / "broken.toml").read_text())["broken"]
+    proofs = [name for path in PROOFS.glob("*.sol") for name in re.findall(r"function (check_\w+)\(", path.read_text())]
+    assert sorted(change.pop("proof") for change in changes) == sorted(proofs)
+    for change in changes:
+        source = (CONTRACTS / change["file"]).read_text()
+        assert Mutant(**change, means="the proof's property").applied(source) != source
 
 
 def _mutant(text: str, at: str = "") -> Mutant:
