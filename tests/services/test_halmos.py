@@ -4,10 +4,13 @@ By hand, with node_modules/.bin on the PATH: FOUNDRY_PROFILE=proofs .venv-verify
 """
 
 import json
+import os
 import re
 import shutil
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ PROOFS = ROOT / "contracts" / "test" / "proofs"
 ARTIFACTS = ROOT / "build" / "proofs" / "out"
 EXPECTED = {"EscrowProofs": 7, "MoneyProofs": 7, "StationRegistryProofs": 13}
 BROKEN = tomllib.loads((PROOFS / "broken.toml").read_text())["broken"]
+AT_A_TIME = min(4, os.cpu_count() or 1)
 Results = dict[str, list[dict[str, Any]]]
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(4 * LIMIT_S)]
@@ -36,12 +40,21 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, to break contracts in."""
-    folder = tmp_path_factory.mktemp("broken") / "project"
-    copy_project(folder, "*.t.sol")
-    shutil.copy2(ROOT / "halmos.toml", folder)
-    return folder
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """What became of each proof over a contract that breaks its property, by the proof's name."""
+    copies: SimpleQueue[Path] = SimpleQueue()
+    for number in range(AT_A_TIME):
+        copies.put(_copy(tmp_path_factory.mktemp(f"broken-{number}")))
+
+    def tried(case: dict[str, str]) -> tuple[str, list[dict[str, Any]]]:
+        folder = copies.get()
+        try:
+            return case["proof"], _broken(case, folder)
+        finally:
+            copies.put(folder)
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return dict(pool.map(tried, BROKEN))
 
 
 def test_every_proof_holds(results: Results) -> None:
@@ -67,18 +80,31 @@ def test_proofs_are_about_the_code_that_is_deployed(results: Results) -> None:
         assert artifact["bytecode"]["object"] == f"0x{compiled()[name].bytecode}"
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=[entry["proof"] for entry in BROKEN])
-def test_proof_fails_on_a_contract_that_breaks_its_property(copy: Path, tmp_path: Path, broken: dict[str, str]) -> None:
-    change = Mutant(**{key: value for key, value in broken.items() if key != "proof"}, means=broken["proof"])
-    target = copy / "contracts" / change.file
+@pytest.mark.parametrize("proof", [case["proof"] for case in BROKEN])
+def test_proof_fails_on_a_contract_that_breaks_its_property(broken: Results, proof: str) -> None:
+    (found,) = broken[proof]
+    assert found["num_models"] > 0
+
+
+def _copy(folder: Path) -> Path:
+    """A copy of the project, to break contracts in."""
+    project = folder / "project"
+    copy_project(project, "*.t.sol")
+    shutil.copy2(ROOT / "halmos.toml", project)
+    return project
+
+
+def _broken(case: dict[str, str], project: Path) -> list[dict[str, Any]]:
+    change = Mutant(**{key: value for key, value in case.items() if key != "proof"}, means=case["proof"])
+    target = project / "contracts" / change.file
     source = target.read_text()
     target.write_text(change.applied(source))
+    options = ("--early-exit", "--solver-threads", "1", "--match-test", rf"^{case['proof']}\(")
     try:
-        results = _halmos(copy, tmp_path, "--early-exit", "--match-test", rf"^{broken['proof']}\(")
+        (found,) = _halmos(project, project.parent, *options).values()
     finally:
         target.write_text(source)
-    ((proof,),) = results.values()
-    assert proof["num_models"] > 0
+    return found
 
 
 def _halmos(project: Path, folder: Path, *options: str) -> Results:
