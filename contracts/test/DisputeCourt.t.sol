@@ -445,6 +445,7 @@ contract DisputeCourtTest is Base {
     function test_aRowWhoseDebtWasWrittenOffMovesNothing() public {
         (Statement memory s, uint24[] memory setAside) = _carolOwesForTwoRows();
         _disputeAside(s, setAside, 0);
+        _fund(DUST_OWNER, DUST, 10);
         vm.prank(GOVERNOR);
         escrow.writeOff(CAROL, 0);
         _afterTheWindow();
@@ -454,6 +455,8 @@ contract DisputeCourtTest is Base {
         _assertFree(CAROL, 0);
         _assertFree(OPERATOR_ACCOUNT, RICH);
         _assertFree(BOB, RICH);
+        (uint96 owedMicro,,) = escrow.debtsOf(OPERATOR_ACCOUNT);
+        vm.assertEq(owedMicro, 0);
     }
 
     function test_aDebtThatIsNotTheRowsIsRefused() public {

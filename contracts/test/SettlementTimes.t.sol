@@ -77,7 +77,11 @@ contract SettlementTimesTest is Base {
         _settleRefused(
             _batchOf(early), abi.encodeWithSelector(ISessionSettlement.TariffNotValid.selector, V2G_STATION, 0, 0)
         );
-        early.startTime += 1;
+        early.startTime = START + 100 - 2 ** 26;
+        _settleRefused(
+            _batchOf(early), abi.encodeWithSelector(ISessionSettlement.TariffNotValid.selector, V2G_STATION, 0, 0)
+        );
+        early.startTime = START + 101 - 2 ** 24;
         _settle(_batchOf(early));
         Statement memory over = _statement(V2G_STATION, 2, 4, 0, _rowsOf(0, 0, 0));
         (over.startTime, over.tariffBase) = (START + 501, TARIFFS);
@@ -116,6 +120,31 @@ contract SettlementTimesTest is Base {
             bytes.concat(_header(bits, 1), signed),
             abi.encodeWithSelector(ISessionSettlement.AccountCannotTrade.selector, HOUSE)
         );
+    }
+
+    /// @dev Another account has taken the place that would be the house's.
+    function test_theHouseDoesNotTradeFromAnotherPlace() public {
+        bytes memory rows = bytes.concat(_row(RIVAL_ACCOUNT, 1, CHARGE), _row(HOUSE, 0, CHARGE));
+        _settleRefused(
+            bytes.concat(_header(2, 1), _signed(_first(1, 0, rows))),
+            abi.encodeWithSelector(ISessionSettlement.AccountCannotTrade.selector, HOUSE)
+        );
+    }
+
+    /// @dev Places are as far apart as the largest table allows.
+    function test_accountsOfHighNumbersAreNetted() public {
+        address[] memory owners = new address[](4000);
+        for (uint256 i; i < owners.length; ++i) {
+            owners[i] = address(uint160(0xABC0000 + i));
+        }
+        vm.prank(OPERATOR);
+        accounts.openAccounts(owners, new address[](owners.length));
+        bytes memory rows = bytes.concat(_row(4000, 1, DISCHARGE), _row(129, 2, DISCHARGE), _row(ALICE, 3, CHARGE));
+        _settle(bytes.concat(_header(12, 1), _signed(_first(3, 3, bytes.concat(rows, _row(4000, 0, DISCHARGE))))));
+        _assertFree(4000, 200);
+        _assertFree(129, 400);
+        _assertFree(ALICE, RICH - 901);
+        _assertFree(OPERATOR_ACCOUNT, RICH + 900 - 201 - 401);
     }
 
     /* WHAT THE TESTS SHARE */
