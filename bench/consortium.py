@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import coincurve
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.types import RPCEndpoint, TxReceipt
 
 from domain.batch import SettlementBatch, encode_batch, table_bits_for
+from domain.keccak import keccak
 from domain.signing import SigningDomain
 from domain.statement import IntervalStatement, Row, SignedStatement
 from domain.text import address_text

@@ -3,10 +3,10 @@
 import random
 from dataclasses import dataclass, field
 
-from eth_hash.auto import keccak
 from web3.contract import Contract
 
 from bench.consortium import CHARGE_PRICES, DAY_S, DAY_START, Consortium
+from domain.keccak import keccak
 from scripts.anvil import ROOT
 from scripts.compile import compiled_beside
 

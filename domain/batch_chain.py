@@ -7,8 +7,7 @@ digest of all batches so far below their number; the contract keeps it once a pa
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from eth_hash.auto import keccak
-
+from domain.keccak import keccak
 from domain.signing import word
 from domain.units import AccountId
 

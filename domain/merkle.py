@@ -6,7 +6,7 @@ section 2.1, with keccak-256). A node without a sibling moves up unchanged.
 
 from collections.abc import Iterable
 
-from eth_hash.auto import keccak
+from domain.keccak import keccak
 
 EMPTY_ROOT = bytes(32)
 

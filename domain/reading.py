@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from eth_hash.auto import keccak
-
 from domain.errors import (
     AnotherStation,
     ExportNotPossible,
@@ -15,6 +13,7 @@ from domain.errors import (
     SpansIntervals,
     TimeWentBack,
 )
+from domain.keccak import keccak
 from domain.signing import SigningDomain, check_length, check_signer, checked_range, typehash, word
 from domain.station import MeterReplacement, Station
 from domain.units import (

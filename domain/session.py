@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from eth_hash.auto import keccak
-
 from domain.errors import AuthorisationRefused, NotAuthorised
+from domain.keccak import keccak
 from domain.reading import MeterReading
 from domain.signing import SigningDomain, check_signer, checked_range, typehash, word
 from domain.units import AccountId, EnergyWh, MoneyMicro, PriceMicroPerKwh, StationId, UnixSeconds

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import coincurve
-from eth_hash.auto import keccak
 
 from domain.errors import BadSignature, HighS, Malformed, OutOfRange, WrongSigner
+from domain.keccak import keccak
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 HALF_CURVE_ORDER = CURVE_ORDER // 2

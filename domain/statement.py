@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eth_hash.auto import keccak
-
 from domain.errors import Malformed, OutOfRange
+from domain.keccak import keccak
 from domain.session import Usage
 from domain.signing import check_length, checked_range, typehash, word
 from domain.tariff import Direction, TariffTable

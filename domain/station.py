@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from eth_hash.auto import keccak
-
 from domain.errors import KeyNoLongerValid, StationIsSuspended, WrongSigner
+from domain.keccak import keccak
 from domain.signing import checked_range, recover, typehash, word
 from domain.units import AccountId, EnergyWh, PowerW, StationId, UnixSeconds
 

@@ -2,7 +2,7 @@
 
 import re
 
-from eth_hash.auto import keccak
+from domain.keccak import keccak
 
 _HEX = re.compile(r"0x[0-9a-fA-F]*")
 

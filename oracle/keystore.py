@@ -17,8 +17,8 @@ from typing import Literal, NoReturn
 
 import coincurve
 from eth_account import Account
-from eth_hash.auto import keccak
 
+from domain.keccak import keccak
 from domain.text import parse_hex
 from oracle.errors import KeystoreInvalid, PassphraseMissing, WrongPassphrase
 

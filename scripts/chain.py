@@ -15,13 +15,14 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
 from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import TxReceipt
+
+from domain.keccak import keccak
 
 REQUEST_LIMIT_S = 20
 RECEIPT_LIMIT_S = 120.0

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import solcx
-from eth_hash.auto import keccak
+
+from domain.keccak import keccak
 
 ROOT = Path(__file__).resolve().parent.parent
 SOLC = ROOT / "scripts" / "solc"

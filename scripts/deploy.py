@@ -15,12 +15,12 @@ from typing import Any
 
 import rlp
 from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
 from requests.exceptions import RequestException
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
+from domain.keccak import keccak
 from domain.text import address_text, hex_text, parse_address
 from scripts.chain import RECEIPT_LIMIT_S, ChainFailed, Sender, connect, open_key
 from scripts.compile import Artifact, CompileFailed, compiled

@@ -6,8 +6,8 @@ from enum import IntFlag
 from typing import Any
 
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 
+from domain.keccak import keccak
 from domain.text import address_text, parse_address
 from scripts.chain import ChainFailed
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_hash.auto import keccak
 
 from backend.adapters.chain.deployment import DeployedContract
 from backend.application.errors import TransactionRefused
+from domain.keccak import keccak
 from domain.text import parse_address
 
 _SELECTOR_BYTES = 4

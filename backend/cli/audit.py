@@ -1,4 +1,4 @@
-"""The command `wattledger`."""
+"""`wattledger audit`: re-checks everything from chain and blobs alone."""
 
 import json
 from dataclasses import asdict
@@ -22,17 +22,7 @@ from domain.units import MICRO_PER_EURO, WH_PER_KWH
 FOUND_SOMETHING = 1
 COULD_NOT_RUN = 2
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Wattledger: energy trade that anybody can re-check."
-)
 
-
-@app.callback()
-def _root() -> None:
-    """Wattledger: energy trade that anybody can re-check."""
-
-
-@app.command("audit")
 def audit_command(
     rpc: Annotated[str, typer.Option(help="JSON-RPC address of a node that you trust, best your own")],
     evidence: Annotated[str, typer.Option(help="Folder of blobs, or address to which a CID is appended")],
@@ -109,12 +99,3 @@ def _as_json(result: AuditResult) -> dict[str, object]:
         "claims": result.claims,
         "findings": [asdict(finding) for finding in result.findings],
     }
-
-
-def main() -> None:
-    """Entry point of the command `wattledger`."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

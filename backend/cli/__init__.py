@@ -1,0 +1,1 @@
+"""The command `wattledger`: one file for each of its commands."""

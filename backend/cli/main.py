@@ -1,0 +1,22 @@
+"""The command `wattledger`."""
+
+import typer
+
+from backend.cli.audit import audit_command
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Wattledger: energy trade that anybody can re-check."
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Wattledger: energy trade that anybody can re-check."""
+
+
+app.command("audit")(audit_command)
+
+
+def main() -> None:
+    """Entry point of the command `wattledger`."""
+    app()
