@@ -1,6 +1,7 @@
 """Meter readings, signed by stations, and BMS readings, signed by vehicles."""
 
 from dataclasses import dataclass, replace
+from struct import Struct
 
 from domain.errors import (
     AnotherStation,
@@ -14,7 +15,7 @@ from domain.errors import (
     TimeWentBack,
 )
 from domain.keccak import keccak
-from domain.signing import SigningDomain, check_length, check_signer, checked_range, typehash, word
+from domain.signing import SigningDomain, check_length, check_signer, checked_range, typehash
 from domain.station import MeterReplacement, Station
 from domain.units import (
     AccountId,
@@ -34,14 +35,18 @@ NO_SESSION = bytes(32)
 """The session of a reading taken while nobody was authorised."""
 MAX_BASIS_POINTS = 10_000
 
-_METER_TYPEHASH = typehash(
+_METER_HEAD = typehash(
     "MeterReading(uint24 station,uint32 sequence,uint40 time,uint40 importWh,uint40 exportWh,int32 powerW,"
     "bytes32 session)"
 )
-_BMS_TYPEHASH = typehash(
+_BMS_HEAD = typehash(
     "BmsReading(uint24 account,uint32 sequence,uint40 time,uint16 stateOfChargeBp,uint16 stateOfHealthBp,"
     "int16 temperatureDeciC,uint32 packMillivolt,int32 packMilliampere,bytes32 session)"
 )
+# An EIP-712 word is 32 bytes, big-endian; of a signed number's, those before the last 4 or 2 repeat its sign.
+_METER_WORDS = Struct(">32s 28xI 28xI 24xQ 24xQ 24xQ 28si 32s")
+_BMS_WORDS = Struct(">32s 28xI 28xI 24xQ 28xI 28xI 30sh 28xI 28si 32s")
+_SIGNS = (bytes(30), b"\xff" * 30)
 _check_meter = checked_range(
     station=(24, 0), sequence=(32, 0), time_s=(40, 0), import_wh=(40, 0), export_wh=(40, 0), power_w=(32, 1)
 )
@@ -80,15 +85,18 @@ class MeterReading:
 
     def struct_hash(self) -> bytes:
         """EIP-712 hash of the struct `MeterReading`."""
-        return typehash_of(
-            _METER_TYPEHASH,
-            self.station,
-            self.sequence,
-            self.time_s,
-            self.import_wh,
-            self.export_wh,
-            self.power_w,
-            session=self.session,
+        return keccak(
+            _METER_WORDS.pack(
+                _METER_HEAD,
+                self.station,
+                self.sequence,
+                self.time_s,
+                self.import_wh,
+                self.export_wh,
+                _SIGNS[self.power_w < 0],
+                self.power_w,
+                self.session,
+            )
         )
 
 
@@ -115,23 +123,22 @@ class BmsReading:
 
     def struct_hash(self) -> bytes:
         """EIP-712 hash of the struct `BmsReading`."""
-        return typehash_of(
-            _BMS_TYPEHASH,
-            self.account,
-            self.sequence,
-            self.time_s,
-            self.state_of_charge_bp,
-            self.state_of_health_bp,
-            self.temperature_deci_c,
-            self.pack_millivolt,
-            self.pack_milliampere,
-            session=self.session,
+        return keccak(
+            _BMS_WORDS.pack(
+                _BMS_HEAD,
+                self.account,
+                self.sequence,
+                self.time_s,
+                self.state_of_charge_bp,
+                self.state_of_health_bp,
+                _SIGNS[self.temperature_deci_c < 0],
+                self.temperature_deci_c,
+                self.pack_millivolt,
+                _SIGNS[self.pack_milliampere < 0],
+                self.pack_milliampere,
+                self.session,
+            )
         )
-
-
-def typehash_of(type_hash: bytes, *numbers: int, session: bytes) -> bytes:
-    """Hash of a struct of integers that ends in a session digest."""
-    return keccak(type_hash + b"".join(map(word, numbers)) + session)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ HALF_CURVE_ORDER = CURVE_ORDER // 2
 SIGNATURE_BYTES = 65
 COMPACT_SIGNATURE_BYTES = 64
 
+_HALF_CURVE_ORDER_BYTES = HALF_CURVE_ORDER.to_bytes(32, "big")
+_RECOVERY_IDS = {27: b"\0", 28: b"\1"}
 _DOMAIN_TYPEHASH = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _NAME_HASH = keccak(b"Wattledger")
 _VERSION_HASH = keccak(b"1")
@@ -91,9 +93,10 @@ def recover(digest: bytes, signature: bytes) -> bytes:
     Raises HighS for the high-s twin of a signature and BadSignature for anything that is no signature.
     """
     check_form(signature)
-    recoverable = signature[:64] + bytes([signature[64] - 27])
     try:
-        key = coincurve.PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+        key = coincurve.PublicKey.from_signature_and_message(
+            signature[:64] + _RECOVERY_IDS[signature[64]], digest, hasher=None
+        )
     except ValueError as error:
         raise BadSignature("no key can have made this signature over these values") from error
     return keccak(key.format(compressed=False)[1:])[12:]
@@ -103,9 +106,9 @@ def check_form(signature: bytes) -> None:
     """Raises BadSignature unless these are 65 bytes r ‖ s ‖ v with a low s and v 27 or 28."""
     if len(signature) != SIGNATURE_BYTES:
         raise BadSignature(f"a signature has {SIGNATURE_BYTES} bytes, this has {len(signature)}")
-    if int.from_bytes(signature[32:64], "big") > HALF_CURVE_ORDER:
+    if signature[32:64] > _HALF_CURVE_ORDER_BYTES:
         raise HighS
-    if signature[64] not in (27, 28):
+    if signature[64] not in _RECOVERY_IDS:
         raise BadSignature(f"the last byte of a signature is 27 or 28, this is {signature[64]}")
 
 
