@@ -28,6 +28,7 @@ from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.intake import Intake
 from backend.application.network import Network
 from backend.application.operations import Operations
 from backend.application.readings import Readings
@@ -88,7 +89,12 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
         try:
             store.upgrade()
             store.claim(_identity(reader, deployment))
-            yield _platform(settings, deployment, reader, writer, store)
+            platform = _platform(settings, deployment, reader, writer, store)
+            platform.services.intake.start()
+            try:
+                yield platform
+            finally:
+                platform.services.intake.stop()
         finally:
             store.close()
 
@@ -130,12 +136,14 @@ def _platform(
     indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
     outbox = Outbox(store, writer, contracts, clock)
     operations = Operations(store, outbox, indexer)
+    readings = Readings(store, clock, deployment.station_domain, deployment.account_domain)
     services = Services(
         accounts=Accounts(store, reader, operations),
         stations=Stations(store, operations),
         tariffs=Tariffs(store, operations),
         sessions=Sessions(store, deployment.account_domain),
-        readings=Readings(store, clock, deployment.station_domain, deployment.account_domain),
+        readings=readings,
+        intake=Intake(readings, clock),
         statements=Statements(store, evidence, clock, deployment.station_domain),
         settlements=Settlements(store, evidence, outbox, clock),
         evidence=Evidence(evidence),
@@ -205,6 +213,7 @@ def _server_config(platform: Platform) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="off",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,

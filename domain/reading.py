@@ -34,6 +34,9 @@ CLOCK_TOLERANCE_S = 60
 NO_SESSION = bytes(32)
 """The session of a reading taken while nobody was authorised."""
 MAX_BASIS_POINTS = 10_000
+_SESSION_BYTES = 32
+_U24_MAX, _U32_MAX, _U40_MAX = (1 << 24) - 1, (1 << 32) - 1, (1 << 40) - 1
+_I16_LIMIT, _I32_LIMIT = 1 << 15, 1 << 31
 
 _METER_HEAD = typehash(
     "MeterReading(uint24 station,uint32 sequence,uint40 time,uint40 importWh,uint40 exportWh,int32 powerW,"
@@ -80,8 +83,18 @@ class MeterReading:
     session: bytes
 
     def __post_init__(self) -> None:
-        _check_meter(self)
-        check_length("session", self.session, 32)
+        # Readings come by the thousand: only one that does not fit is worth the words.
+        if not (
+            0 <= self.station <= _U24_MAX
+            and 0 <= self.sequence <= _U32_MAX
+            and 0 <= self.time_s <= _U40_MAX
+            and 0 <= self.import_wh <= _U40_MAX
+            and 0 <= self.export_wh <= _U40_MAX
+            and -_I32_LIMIT <= self.power_w < _I32_LIMIT
+            and len(self.session) == _SESSION_BYTES
+        ):
+            _check_meter(self)
+            check_length("session", self.session, _SESSION_BYTES)
 
     def struct_hash(self) -> bytes:
         """EIP-712 hash of the struct `MeterReading`."""
@@ -115,8 +128,23 @@ class BmsReading:
     session: bytes
 
     def __post_init__(self) -> None:
+        if not (
+            0 <= self.account <= _U24_MAX
+            and 0 <= self.sequence <= _U32_MAX
+            and 0 <= self.time_s <= _U40_MAX
+            and 0 <= self.state_of_charge_bp <= MAX_BASIS_POINTS
+            and 0 <= self.state_of_health_bp <= MAX_BASIS_POINTS
+            and -_I16_LIMIT <= self.temperature_deci_c < _I16_LIMIT
+            and 0 <= self.pack_millivolt <= _U32_MAX
+            and -_I32_LIMIT <= self.pack_milliampere < _I32_LIMIT
+            and len(self.session) == _SESSION_BYTES
+        ):
+            self._explain()
+
+    def _explain(self) -> None:
+        """Raises OutOfRange or Malformed for the first field that does not fit."""
         _check_bms(self)
-        check_length("session", self.session, 32)
+        check_length("session", self.session, _SESSION_BYTES)
         for name in ("state_of_charge_bp", "state_of_health_bp"):
             if getattr(self, name) > MAX_BASIS_POINTS:
                 raise OutOfRange(name, getattr(self, name), 0, MAX_BASIS_POINTS)

@@ -151,7 +151,13 @@ class Platform:
 
 
 @contextmanager
-def platform(folder: Path, say: Callable[[str], None], *, port: int | None = None) -> Iterator[Platform]:
+def platform(
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    port: int | None = None,
+    backend_command: Sequence[str] = (sys.executable, "-m", "backend.main"),
+) -> Iterator[Platform]:
     """Chain, contracts and backend, up and running, with fresh keys in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     at = Platform(folder, say)
@@ -165,7 +171,7 @@ def platform(folder: Path, say: Callable[[str], None], *, port: int | None = Non
         at.deploy()
         say("starting the backend")
         at.url = f"http://127.0.0.1:{port or free_port()}"
-        backend = stack.enter_context(at.process("backend", [sys.executable, "-m", "backend.main"], at.environment()))
+        backend = stack.enter_context(at.process("backend", backend_command, at.environment()))
         at.wait_for_backend(backend)
         yield at
 

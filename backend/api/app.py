@@ -45,6 +45,7 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.include_router(statements.router(services))
     app.include_router(settlements.router(services, operator))
     app.include_router(evidence.router(services))
+    app.add_middleware(readings.Shortcut, intake=services.intake)
     app.add_middleware(BodyLimit, limit_bytes=options.body_limit_bytes, arrival_limit_s=options.arrival_limit_s)
     return app
 

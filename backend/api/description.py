@@ -73,6 +73,12 @@ def body_like(example: Json) -> dict[str, Any]:
     return _body(_schema_of(example), example)
 
 
+def or_bytes(body: dict[str, Any], media_type: str) -> dict[str, Any]:
+    """The body, which may also come in a binary form."""
+    content = body["requestBody"]["content"] | {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": body["requestBody"] | {"content": content}}
+
+
 def body_of(model: type[BaseModel], example: Json, *, required: bool = True) -> dict[str, Any]:
     """A JSON body that a model takes."""
     schema = model.model_json_schema()

@@ -10,7 +10,7 @@
 | 409    | it conflicts with what was accepted before, or the contracts refuse it now           |
 | 413    | the body is larger than the limit                                                    |
 | 422    | the content is not possible: a field, a signature, an energy, a time, rows           |
-| 503    | the chain does not answer, or has not taken the transaction yet                      |
+| 503    | more waits than the service takes on, the chain does not answer, or has not taken it |
 
 A problem never contains a part of the request's body, only values of known fields.
 """
@@ -88,6 +88,7 @@ _STATUS: dict[type[Exception], int] = {
     app.TransactionRefused: 409,
     app.SettlementPaused: 409,
     app.ChainUnavailable: 503,
+    app.Overloaded: 503,
     app.TransactionPending: 503,
     Unauthorised: 401,
     BodyTooLarge: 413,
@@ -123,7 +124,7 @@ class JsonResponse(Response):
         return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-RETRY_AFTER_S = "2"
+RETRY_AFTER_S = 2
 
 
 class ProblemResponse(JsonResponse):
@@ -139,7 +140,7 @@ def problem_response(error: Exception) -> ProblemResponse:
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = RETRY_AFTER_S
+        headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     return ProblemResponse(problem_of(error), status_code=status, headers=headers)
 
 
@@ -175,7 +176,12 @@ async def _on_http(_: Request, error: Exception) -> Response:
 
 
 async def _on_unknown(request: Request, error: Exception) -> Response:
-    log.error("failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    return internal_error(request.url.path, error)
+
+
+def internal_error(path: str, error: Exception) -> ProblemResponse:
+    """The answer when the service itself failed: the log has the cause, the answer nothing of it."""
+    log.error("failed", path=path, error=type(error).__name__, exc_info=error)
     return plain_problem(500, "Internal error", "the service failed; the operator finds the cause in its log")
 
 

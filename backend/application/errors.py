@@ -43,6 +43,14 @@ class SettlementPaused(WattledgerError):
         super().__init__("governance paused the escrow; what waits for settlement is kept, and settled once it goes on")
 
 
+class Overloaded(WattledgerError):
+    """More waits than the service takes on; nothing of the request was kept."""
+
+    def __init__(self, what: str, retry_after_s: int) -> None:
+        super().__init__(f"too many {what} wait to be taken in; send them again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
 class NoDriverKey(AuthorisationRefused):
     """Nobody can sign for a vehicle of this account."""
 

@@ -1,13 +1,13 @@
-"""Readings: verified one by one in order, kept together in one transaction."""
+"""Readings: verified one by one in order, those of many deliveries kept together in one transaction."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeAlias, TypeVar
 
 from backend.application.errors import NoDriverKey
 from backend.application.ports import Clock, Store, UnitOfWork
-from backend.application.records import AccountRecord, StationRecord, Verdict
+from backend.application.records import AccountRecord
 from domain.errors import (
     BadSignature,
     Malformed,
@@ -33,90 +33,131 @@ from domain.reading import (
 )
 from domain.session import Session, check_reading
 from domain.signing import SigningDomain, check_signer
+from domain.station import Station
 from domain.units import UnixSeconds
 
 MAX_READINGS = 5000
-ACCEPTED, DUPLICATE, REFUSED = "accepted", "duplicate", "refused"
-METER, BMS = "meter", "bms"
+MAX_SESSIONS_KEPT = 50_000
+ACCEPTED, DUPLICATE = "accepted", "duplicate"
 
-Reading = TypeVar("Reading", MeterReading, BmsReading)
 Signed = TypeVar("Signed", SignedMeterReading, SignedBmsReading)
-Verified = TypeVar("Verified", VerifiedMeterReading, VerifiedBmsReading)
+Outcome: TypeAlias = str | Exception
+"""What became of a reading: ACCEPTED, DUPLICATE, or the error that it was refused with."""
+
+_REFUSALS = (ReadingRefused, BadSignature, NotAuthorised, NotFound, Malformed, NoDriverKey)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Readings that came together, those of one device in order. A Malformed stands for one that is none."""
+
+    meter: Sequence[SignedMeterReading | Malformed] = ()
+    bms: Sequence[SignedBmsReading | Malformed] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.meter) + len(self.bms) > MAX_READINGS:
+            raise OutOfRange("readings in a delivery", len(self.meter) + len(self.bms), 0, MAX_READINGS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of each reading of a delivery, in its order."""
+
+    meter: Sequence[Outcome]
+    bms: Sequence[Outcome]
+
+    @property
+    def only(self) -> str:
+        """Of a delivery of one reading; raises what it was refused with."""
+        [outcome] = [*self.meter, *self.bms]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 @dataclass(slots=True)
-class Series(Generic[Reading, Signed, Verified]):
-    """The readings of one station or vehicle: the last one, those kept that came again, and the new ones."""
+class MeterSeries:
+    """The readings of one station: the last one, those kept that come again, and the new ones."""
 
-    last: Reading | None
-    kept: dict[int, Signed]
-    new: list[Verified] = field(default_factory=list)
-    new_by_sequence: dict[int, Verified] = field(default_factory=dict)
+    station: Station
+    last: MeterReading | None
+    kept: dict[int, SignedMeterReading | VerifiedMeterReading]
+    new: list[VerifiedMeterReading] = field(default_factory=list)
 
-    def is_repeat(self, signed: Signed) -> bool:
-        """Whether exactly this reading was accepted before. SequenceReused is for the caller to raise."""
-        sequence = signed.reading.sequence
-        before = self.new_by_sequence.get(sequence) or self.kept.get(sequence)
-        return before is not None and before.reading == signed.reading and before.signature == signed.signature
-
-    def is_used(self, sequence: int) -> bool:
-        return sequence in self.new_by_sequence or sequence in self.kept
-
-    def accept(self, verified: Verified, reading: Reading) -> None:
+    def accept(self, verified: VerifiedMeterReading) -> None:
+        self.last = verified.reading
+        self.kept[verified.reading.sequence] = verified
         self.new.append(verified)
-        self.new_by_sequence[reading.sequence] = verified
-        self.last = reading
 
 
-MeterSeries = Series[MeterReading, SignedMeterReading, VerifiedMeterReading]
-BmsSeries = Series[BmsReading, SignedBmsReading, VerifiedBmsReading]
+@dataclass(slots=True)
+class BmsSeries:
+    """The readings of one account's vehicle, likewise."""
+
+    account: AccountRecord
+    last: BmsReading | None
+    kept: dict[int, SignedBmsReading | VerifiedBmsReading]
+    new: list[VerifiedBmsReading] = field(default_factory=list)
+
+    def accept(self, verified: VerifiedBmsReading) -> None:
+        self.last = verified.reading
+        self.kept[verified.reading.sequence] = verified
+        self.new.append(verified)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that a delivery of readings is checked against, read in one view."""
+    """All that deliveries are checked against, read in one view: stations, accounts and sessions that there are."""
 
-    stations: Mapping[int, StationRecord | None]
-    accounts: Mapping[int, AccountRecord | None]
+    meters: Mapping[int, MeterSeries]
+    vehicles: Mapping[int, BmsSeries]
     sessions: Mapping[bytes, Session]
-    meters: dict[int, MeterSeries]
-    vehicles: dict[int, BmsSeries]
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The use cases around readings. It alone writes them, one delivery at a time."""
+    """The use cases around readings. It alone writes them, some deliveries at a time."""
 
     store: Store
     clock: Clock
     station_domain: SigningDomain
     account_domain: SigningDomain
     _taking_in: threading.Lock = field(default_factory=threading.Lock)
+    _sessions: dict[bytes, Session] = field(default_factory=dict)
+    """Those that readings named lately: what a driver authorised never changes."""
 
-    def take(self, meter: Sequence[SignedMeterReading], bms: Sequence[SignedBmsReading]) -> list[Verdict]:
-        """A verdict for each reading; those accepted are durable when this returns.
+    def take(self, deliveries: Sequence[Delivery]) -> list[Outcomes]:
+        """The outcomes of each delivery; what was accepted is durable when this returns.
 
-        Each reading is checked against the one before it of the same station or vehicle, in the order
-        given. OutOfRange if there are more than MAX_READINGS.
+        Each reading is checked against the one before it of the same station or vehicle, in the order given.
         """
-        if len(meter) + len(bms) > MAX_READINGS:
-            raise OutOfRange("readings in a delivery", len(meter) + len(bms), 0, MAX_READINGS)
         with self._taking_in:
             with self.store.read() as unit:
-                known = _known(unit, meter, bms)
+                known = self._known(unit, deliveries)
             now_s = self.clock.now_s()
-            verdicts = [self._meter(index, signed, known, now_s) for index, signed in enumerate(meter)]
-            verdicts += [self._bms(index, signed, known, now_s) for index, signed in enumerate(bms)]
-            if any(verdict.outcome == ACCEPTED for verdict in verdicts):
-                self._keep(known)
-        return verdicts
+            outcomes = [
+                Outcomes(
+                    meter=[self._meter(signed, known, now_s) for signed in delivery.meter],
+                    bms=[self._bms(signed, known, now_s) for signed in delivery.bms],
+                )
+                for delivery in deliveries
+            ]
+            self._keep(known)
+        return outcomes
 
-    def take_one(self, signed: SignedMeterReading | SignedBmsReading) -> Verdict:
-        """The verdict over a single reading; raises what it was refused with."""
-        verdict = (self.take([signed], []) if isinstance(signed, SignedMeterReading) else self.take([], [signed]))[0]
-        if verdict.error is not None:
-            raise verdict.error
-        return verdict
+    def _known(self, unit: UnitOfWork, deliveries: Sequence[Delivery]) -> Known:
+        meter = _well_formed(delivery.meter for delivery in deliveries)
+        bms = _well_formed(delivery.bms for delivery in deliveries)
+        named = {one.reading.session for one in meter} | {one.reading.session for one in bms}
+        return Known(_meters(unit, meter), _vehicles(unit, bms), self._named(unit, named - {NO_SESSION}))
+
+    def _named(self, unit: UnitOfWork, session_ids: Set[bytes]) -> Mapping[bytes, Session]:
+        new = unit.sessions.named(session_ids - self._sessions.keys())
+        if len(self._sessions) + len(new) > MAX_SESSIONS_KEPT:
+            self._sessions.clear()
+            new = unit.sessions.named(session_ids)
+        self._sessions.update(new)
+        return self._sessions
 
     def meter_page(self, station: int, after: int, limit: int) -> list[SignedMeterReading]:
         with self.store.read() as unit:
@@ -130,104 +171,118 @@ class Readings:
                 raise UnknownAccount(account)
             return unit.readings.bms_page(account, after, limit)
 
-    def _meter(self, index: int, signed: SignedMeterReading, known: Known, now_s: UnixSeconds) -> Verdict:
+    def _meter(self, signed: SignedMeterReading | Malformed, known: Known, now_s: UnixSeconds) -> Outcome:
+        if isinstance(signed, Malformed):
+            return signed
         try:
-            return Verdict(kind=METER, index=index, outcome=self._take_meter(signed, known, now_s))
-        except (ReadingRefused, BadSignature, NotAuthorised, NotFound, Malformed) as error:
-            return Verdict(kind=METER, index=index, outcome=REFUSED, error=error)
+            return self._take_meter(signed, known, now_s)
+        except _REFUSALS as error:
+            return error
 
     def _take_meter(self, signed: SignedMeterReading, known: Known, now_s: UnixSeconds) -> str:
         reading = signed.reading
-        station = known.stations[reading.station]
-        if station is None:
+        series = known.meters.get(reading.station)
+        if series is None:
             raise UnknownStation(reading.station)
-        series = known.meters[reading.station]
-        if series.is_repeat(signed):
-            return DUPLICATE
-        if series.is_used(reading.sequence):
-            digest = self.station_domain.digest(reading.struct_hash())
-            who = f"station {reading.station}"
-            station.station.check_signature(who, reading.time_s, digest, signed.signature)
-            raise SequenceReused(who, reading.sequence)
+        before = series.kept.get(reading.sequence)
+        if before is not None:
+            return self._repeated_meter(signed, before, series.station)
         verified = verify_meter(
-            signed, station=station.station, previous=series.last, domain=self.station_domain, now_s=now_s
+            signed, station=series.station, previous=series.last, domain=self.station_domain, now_s=now_s
         )
-        session = known.sessions.get(reading.session)
-        if reading.session != NO_SESSION and (session is None or session.authorisation.station != reading.station):
-            raise UnknownSession(reading.session)
-        if session is not None and series.last is not None:
-            check_reading(session, series.last, reading)
-        series.accept(verified, reading)
+        if reading.session != NO_SESSION:
+            session = known.sessions.get(reading.session)
+            if session is None or session.authorisation.station != reading.station:
+                raise UnknownSession(reading.session)
+            if series.last is not None:
+                check_reading(session, series.last, reading)
+        series.accept(verified)
         return ACCEPTED
 
-    def _bms(self, index: int, signed: SignedBmsReading, known: Known, now_s: UnixSeconds) -> Verdict:
+    def _repeated_meter(
+        self, signed: SignedMeterReading, before: SignedMeterReading | VerifiedMeterReading, station: Station
+    ) -> str:
+        """DUPLICATE if it is the very same reading; SequenceReused if the station signed another one."""
+        reading = signed.reading
+        if before.reading == reading and before.signature == signed.signature:
+            return DUPLICATE
+        who = f"station {reading.station}"
+        digest = self.station_domain.digest(reading.struct_hash())
+        station.check_signature(who, reading.time_s, digest, signed.signature)
+        raise SequenceReused(who, reading.sequence)
+
+    def _bms(self, signed: SignedBmsReading | Malformed, known: Known, now_s: UnixSeconds) -> Outcome:
+        if isinstance(signed, Malformed):
+            return signed
         try:
-            return Verdict(kind=BMS, index=index, outcome=self._take_bms(signed, known, now_s))
-        except (ReadingRefused, BadSignature, NotFound, Malformed, NoDriverKey) as error:
-            return Verdict(kind=BMS, index=index, outcome=REFUSED, error=error)
+            return self._take_bms(signed, known, now_s)
+        except _REFUSALS as error:
+            return error
 
     def _take_bms(self, signed: SignedBmsReading, known: Known, now_s: UnixSeconds) -> str:
         reading = signed.reading
-        account = known.accounts[reading.account]
-        if account is None:
+        series = known.vehicles.get(reading.account)
+        if series is None:
             raise UnknownAccount(reading.account)
-        series = known.vehicles[reading.account]
-        if series.is_repeat(signed):
+        driver_key, before = series.account.driver_key, series.kept.get(reading.sequence)
+        if before is not None and before.reading == reading and before.signature == signed.signature:
             return DUPLICATE
-        if account.driver_key is None:
+        if driver_key is None:
             raise NoDriverKey(reading.account)
-        if series.is_used(reading.sequence):
-            digest = self.account_domain.digest(reading.struct_hash())
+        if before is not None:
             who = f"vehicle of account {reading.account}"
-            check_signer(who, account.driver_key, digest, signed.signature)
+            check_signer(who, driver_key, self.account_domain.digest(reading.struct_hash()), signed.signature)
             raise SequenceReused(who, reading.sequence)
         verified = verify_bms(
-            signed, driver_key=account.driver_key, previous=series.last, domain=self.account_domain, now_s=now_s
+            signed, driver_key=driver_key, previous=series.last, domain=self.account_domain, now_s=now_s
         )
-        session = known.sessions.get(reading.session)
-        if reading.session != NO_SESSION and (session is None or session.authorisation.account != reading.account):
-            raise UnknownSession(reading.session)
-        series.accept(verified, reading)
+        if reading.session != NO_SESSION:
+            session = known.sessions.get(reading.session)
+            if session is None or session.authorisation.account != reading.account:
+                raise UnknownSession(reading.session)
+        series.accept(verified)
         return ACCEPTED
 
     def _keep(self, known: Known) -> None:
         meter = [verified for series in known.meters.values() for verified in series.new]
-        last_readings: dict[bytes, int] = {
-            v.reading.session: v.reading.sequence for v in meter if v.reading.session != NO_SESSION
-        }
+        bms = [verified for series in known.vehicles.values() for verified in series.new]
+        if not meter and not bms:
+            return
+        last_readings = {v.reading.session: v.reading.sequence for v in meter if v.reading.session != NO_SESSION}
         with self.store.write() as unit:
             unit.readings.add_meter(meter)
-            unit.readings.add_bms([verified for series in known.vehicles.values() for verified in series.new])
+            unit.readings.add_bms(bms)
             unit.sessions.read_at(last_readings)
 
 
-def _known(unit: UnitOfWork, meter: Sequence[SignedMeterReading], bms: Sequence[SignedBmsReading]) -> Known:
-    meter_sequences = _sequences((s.reading.station, s.reading.sequence) for s in meter)
-    bms_sequences = _sequences((s.reading.account, s.reading.sequence) for s in bms)
-    sessions = {s.reading.session for s in meter} | {s.reading.session for s in bms}
-    return Known(
-        stations={station: unit.stations.find(station) for station in meter_sequences},
-        accounts={account: unit.accounts.find(account) for account in bms_sequences},
-        sessions=unit.sessions.named(sessions - {NO_SESSION}),
-        meters={station: _meter_series(unit, station, seqs) for station, seqs in meter_sequences.items()},
-        vehicles={account: _bms_series(unit, account, seqs) for account, seqs in bms_sequences.items()},
-    )
+def _well_formed(readings: Iterable[Sequence[Signed | Malformed]]) -> list[Signed]:
+    return [one for some in readings for one in some if not isinstance(one, Malformed)]
 
 
-def _sequences(pairs: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = {}
-    for who, sequence in pairs:
-        found.setdefault(who, set()).add(sequence)
-    return found
+def _meters(unit: UnitOfWork, readings: Sequence[SignedMeterReading]) -> dict[int, MeterSeries]:
+    numbers = {one.reading.station for one in readings}
+    stations, last = unit.stations.named(numbers), unit.readings.last_meters(numbers)
+    again: dict[int, set[int]] = {}
+    for one in readings:
+        before = last.get(one.reading.station)
+        if before is not None and one.reading.sequence <= before.sequence:
+            again.setdefault(one.reading.station, set()).add(one.reading.sequence)
+    kept = {number: unit.readings.meter(number, sequences) for number, sequences in again.items()}
+    return {
+        number: MeterSeries(station, last.get(number), dict(kept.get(number, {})))
+        for number, station in stations.items()
+    }
 
 
-def _meter_series(unit: UnitOfWork, station: int, sequences: set[int]) -> MeterSeries:
-    last = unit.readings.last_meter(station)
-    used = [] if last is None else [sequence for sequence in sequences if sequence <= last.sequence]
-    return Series(last, unit.readings.meter(station, used))
-
-
-def _bms_series(unit: UnitOfWork, account: int, sequences: set[int]) -> BmsSeries:
-    last = unit.readings.last_bms(account)
-    used = [] if last is None else [sequence for sequence in sequences if sequence <= last.sequence]
-    return Series(last, unit.readings.bms(account, used))
+def _vehicles(unit: UnitOfWork, readings: Sequence[SignedBmsReading]) -> dict[int, BmsSeries]:
+    numbers = {one.reading.account for one in readings}
+    accounts, last = unit.accounts.named(numbers), unit.readings.last_vehicles(numbers)
+    again: dict[int, set[int]] = {}
+    for one in readings:
+        before = last.get(one.reading.account)
+        if before is not None and one.reading.sequence <= before.sequence:
+            again.setdefault(one.reading.account, set()).add(one.reading.sequence)
+    kept = {number: unit.readings.bms(number, sequences) for number, sequences in again.items()}
+    return {
+        number: BmsSeries(account, last.get(number), dict(kept.get(number, {}))) for number, account in accounts.items()
+    }

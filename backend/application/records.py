@@ -220,16 +220,6 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What became of one reading of a delivery: accepted, a duplicate, or refused with the error."""
-
-    kind: str
-    index: int
-    outcome: str
-    error: Exception | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedStatement:
     """What a statement comes to: for each session it billed, the usage after it."""
 

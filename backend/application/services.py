@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.intake import Intake
 from backend.application.network import Network
 from backend.application.readings import Readings
 from backend.application.sessions import Sessions
@@ -22,6 +23,7 @@ class Services:
     tariffs: Tariffs
     sessions: Sessions
     readings: Readings
+    intake: Intake
     statements: Statements
     settlements: Settlements
     evidence: Evidence

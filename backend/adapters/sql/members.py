@@ -6,6 +6,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import tables as t
+from backend.adapters.sql.selection import rows_among
 from backend.application.records import AccountRecord, StatementState, StationRecord
 from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff
@@ -31,6 +32,10 @@ class Accounts:
     def find(self, account: int) -> AccountRecord | None:
         row = self._connection.execute(select(t.accounts).where(t.accounts.c.account == account)).mappings().first()
         return None if row is None else _account(row)
+
+    def named(self, accounts: Iterable[int]) -> dict[int, AccountRecord]:
+        rows = rows_among(self._connection, select(t.accounts), t.accounts.c.account, accounts)
+        return {row["account"]: _account(row) for row in rows}
 
     def owned_by(self, owner: bytes) -> AccountRecord | None:
         row = self._connection.execute(select(t.accounts).where(t.accounts.c.owner == owner)).mappings().first()
@@ -88,6 +93,13 @@ class Stations:
     def find(self, station: int) -> StationRecord | None:
         row = self._connection.execute(_STATIONS.where(t.stations.c.station == station)).mappings().first()
         return None if row is None else self._records([row])[0]
+
+    def named(self, stations: Iterable[int]) -> dict[int, Station]:
+        rows = list(rows_among(self._connection, select(t.stations), t.stations.c.station, stations))
+        keys, meters = self._former_keys(stations), self._replacements(stations)
+        return {
+            row["station"]: _station(row, keys.get(row["station"], {}), meters.get(row["station"], [])) for row in rows
+        }
 
     def page(self, after: int, limit: int) -> list[StationRecord]:
         query = _STATIONS.where(t.stations.c.station > after).order_by(t.stations.c.station).limit(limit)
@@ -157,18 +169,24 @@ class Stations:
         self._connection.execute(update(t.stations).where(t.stations.c.station == station).values(**values))
 
     def _records(self, rows: Sequence[RowMapping]) -> list[StationRecord]:
-        """Stations with their former keys and replaced meters, which are few."""
-        keys: dict[int, dict[bytes, UnixSeconds]] = {}
-        meters: dict[int, list[MeterReplacement]] = {}
         numbers = [row["station"] for row in rows]
-        query = select(t.station_keys).where(t.station_keys.c.station.in_(numbers))
-        for key in self._connection.execute(query.order_by(t.station_keys.c.valid_until_s)).mappings():
-            keys.setdefault(key["station"], {})[key["signer"]] = UnixSeconds(key["valid_until_s"])
-        query = select(t.meter_replacements).where(t.meter_replacements.c.station.in_(numbers))
-        for meter in self._connection.execute(query.order_by(t.meter_replacements.c.sequence)).mappings():
-            replacement = MeterReplacement(**{name: meter[name] for name in _REPLACEMENT_FIELDS})
-            meters.setdefault(meter["station"], []).append(replacement)
-        return [_station(row, keys.get(row["station"], {}), meters.get(row["station"], [])) for row in rows]
+        keys, meters = self._former_keys(numbers), self._replacements(numbers)
+        return [_station_record(row, keys.get(row["station"], {}), meters.get(row["station"], [])) for row in rows]
+
+    def _former_keys(self, stations: Iterable[int]) -> dict[int, dict[bytes, UnixSeconds]]:
+        found: dict[int, dict[bytes, UnixSeconds]] = {}
+        rows = rows_among(self._connection, select(t.station_keys), t.station_keys.c.station, stations)
+        for key in sorted(rows, key=lambda row: row["valid_until_s"]):
+            found.setdefault(key["station"], {})[key["signer"]] = UnixSeconds(key["valid_until_s"])
+        return found
+
+    def _replacements(self, stations: Iterable[int]) -> dict[int, list[MeterReplacement]]:
+        found: dict[int, list[MeterReplacement]] = {}
+        rows = rows_among(self._connection, select(t.meter_replacements), t.meter_replacements.c.station, stations)
+        for row in sorted(rows, key=lambda row: row["sequence"]):
+            replacement = MeterReplacement(**{name: row[name] for name in _REPLACEMENT_FIELDS})
+            found.setdefault(row["station"], []).append(replacement)
+        return found
 
 
 class Tariffs:
@@ -227,28 +245,34 @@ def _account(row: RowMapping) -> AccountRecord:
     )
 
 
-def _station(
+def _station_record(
     row: RowMapping, former_keys: Mapping[bytes, UnixSeconds], replacements: Sequence[MeterReplacement]
 ) -> StationRecord:
     return StationRecord(
-        station=Station(
-            station=StationId(row["station"]),
-            signer=row["signer"],
-            payee=AccountId(row["payee"]),
-            rated_power_w=PowerW(row["rated_power_w"]),
-            bidirectional=row["bidirectional"],
-            import_wh=EnergyWh(row["opening_import_wh"]),
-            export_wh=EnergyWh(row["opening_export_wh"]),
-            former_keys=former_keys,
-            suspended_by_operator=row["suspended_by_operator"],
-            suspended_by_governance=row["suspended_by_governance"],
-            replacements=tuple(replacements),
-        ),
+        station=_station(row, former_keys, replacements),
         import_wh=row["import_wh"],
         export_wh=row["export_wh"],
         sequence=row["sequence"],
         last_reading=row["last_reading"] or 0,
         last_statement=max(row["last_statement"] or 0, *(one.sequence for one in replacements), 0),
+    )
+
+
+def _station(
+    row: RowMapping, former_keys: Mapping[bytes, UnixSeconds], replacements: Sequence[MeterReplacement]
+) -> Station:
+    return Station(
+        station=StationId(row["station"]),
+        signer=row["signer"],
+        payee=AccountId(row["payee"]),
+        rated_power_w=PowerW(row["rated_power_w"]),
+        bidirectional=row["bidirectional"],
+        import_wh=EnergyWh(row["opening_import_wh"]),
+        export_wh=EnergyWh(row["opening_export_wh"]),
+        former_keys=former_keys,
+        suspended_by_operator=row["suspended_by_operator"],
+        suspended_by_governance=row["suspended_by_governance"],
+        replacements=tuple(replacements),
     )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
-from sqlalchemy import Connection, RowMapping, Table, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import tables as t
+from backend.adapters.sql.selection import rows_among
 from backend.application.records import SessionRecord, SessionState, StatementState
 from domain.reading import (
     BmsReading,
@@ -42,8 +43,6 @@ _AUTHORISATION_FIELDS = (
     "expiry_s",
     "nonce",
 )
-_CHUNK = 500
-"""SQLite limits how many values a statement may carry."""
 
 
 class Sessions:
@@ -88,9 +87,7 @@ class Sessions:
         self._connection.execute(query.values(last_reading=bindparam("reading")), rows)
 
     def _among(self, session_ids: Iterable[bytes]) -> Iterator[RowMapping]:
-        for some in _chunks(list(session_ids)):
-            query = select(t.sessions).where(t.sessions.c.session.in_(some))
-            yield from self._connection.execute(query).mappings()
+        return rows_among(self._connection, select(t.sessions), t.sessions.c.session, session_ids)
 
 
 class Readings:
@@ -99,22 +96,28 @@ class Readings:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def last_meter(self, station: int) -> MeterReading | None:
-        query = select(t.meter_readings).where(t.meter_readings.c.station == station)
-        row = self._connection.execute(query.order_by(t.meter_readings.c.sequence.desc()).limit(1)).mappings().first()
-        return None if row is None else _meter(row).reading
+    def last_meters(self, stations: Iterable[int]) -> dict[int, MeterReading]:
+        """The last reading of each station that sent one."""
+        rows = rows_among(self._connection, _LAST_METERS, t.stations.c.station, stations)
+        return {row["station"]: _meter(row).reading for row in rows}
 
-    def last_bms(self, account: int) -> BmsReading | None:
-        query = select(t.bms_readings).where(t.bms_readings.c.account == account)
-        row = self._connection.execute(query.order_by(t.bms_readings.c.sequence.desc()).limit(1)).mappings().first()
-        return None if row is None else _bms(row).reading
+    def last_vehicles(self, accounts: Iterable[int]) -> dict[int, BmsReading]:
+        """The last reading of each account's vehicle that sent one."""
+        rows = rows_among(self._connection, _LAST_VEHICLES, t.accounts.c.account, accounts)
+        return {row["account"]: _bms(row).reading for row in rows}
 
     def meter(self, station: int, sequences: Iterable[int]) -> dict[int, SignedMeterReading]:
-        rows = self._numbered(t.meter_readings, t.meter_readings.c.station == station, sequences)
+        table = t.meter_readings
+        rows = rows_among(
+            self._connection, select(table).where(table.c.station == station), table.c.sequence, sorted(sequences)
+        )
         return {row["sequence"]: _meter(row) for row in rows}
 
     def bms(self, account: int, sequences: Iterable[int]) -> dict[int, SignedBmsReading]:
-        rows = self._numbered(t.bms_readings, t.bms_readings.c.account == account, sequences)
+        table = t.bms_readings
+        rows = rows_among(
+            self._connection, select(table).where(table.c.account == account), table.c.sequence, sorted(sequences)
+        )
         return {row["sequence"]: _bms(row) for row in rows}
 
     def meter_page(self, station: int, after: int, limit: int) -> list[SignedMeterReading]:
@@ -163,17 +166,27 @@ class Readings:
         query = query.where(table.c.last_sequence > table.c.anchored_sequence).order_by(table.c.account).limit(limit)
         return [(row.account, row.anchored_sequence) for row in self._connection.execute(query)]
 
-    def _numbered(self, table: Table, whose: object, sequences: Iterable[int]) -> Iterator[RowMapping]:
-        for some in _chunks(sorted(sequences)):
-            query = select(table).where(whose, table.c.sequence.in_(some))  # type: ignore[arg-type]
-            yield from self._connection.execute(query).mappings()
-
 
 # Readings come by the thousand: what SQLAlchemy does to each value would cost as much as the database.
 _METER_VALUES, _BMS_VALUES = attrgetter(*_METER_FIELDS), attrgetter(*_BMS_FIELDS)
 _ADD_METER, _ADD_BMS = (
     str(insert(table).values(dict.fromkeys((*fields, "signature"))).compile(dialect=sqlite.dialect()))
     for table, fields in ((t.meter_readings, _METER_FIELDS), (t.bms_readings, _BMS_FIELDS))
+)
+_LAST_METERS, _LAST_VEHICLES = (
+    select(readings).join_from(
+        owners,
+        readings,
+        (readings.c[owner] == owners.c[owner])
+        & (
+            readings.c.sequence
+            == select(func.max(others.c.sequence)).where(others.c[owner] == owners.c[owner]).scalar_subquery()
+        ),
+    )
+    for owners, readings, others, owner in (
+        (t.stations, t.meter_readings, t.meter_readings.alias(), "station"),
+        (t.accounts, t.bms_readings, t.bms_readings.alias(), "account"),
+    )
 )
 _SETTLED_UP_TO = (
     select(func.max(t.statements.c.last_reading))
@@ -188,11 +201,6 @@ _SESSIONS = select(
         else_=SessionState.CHARGING,
     ).label("state"),
 )
-
-
-def _chunks(values: list[int] | list[bytes]) -> Iterator[list[int] | list[bytes]]:
-    for at in range(0, len(values), _CHUNK):
-        yield values[at : at + _CHUNK]
 
 
 def _meter(row: RowMapping) -> SignedMeterReading:

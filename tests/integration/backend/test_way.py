@@ -177,7 +177,8 @@ def test_everything_signed_can_be_sent_again(api: Api) -> None:
     assert (first.status_code, first.json()) == (201, {"verdict": "accepted"})
     assert (again.status_code, again.json()) == (200, {"verdict": "duplicate"})
     batch = api.post("/v1/readings/batch", {"meter": [reading, meter.next(1060), reading]})
-    assert batch.json() == {"accepted": 1, "duplicate": 2, "refused": []}
+    verdicts = {"meter": "dad", "bms": ""}
+    assert batch.json() == {"accepted": 1, "duplicate": 2, "refused": [], "verdicts": verdicts}
 
     statement = statement_to_json(meter.draw_up())
     first, again = (api.post("/v1/statements", statement) for _ in range(2))

@@ -49,6 +49,20 @@ class Application:
         self.body = message["body"]
 
 
+class Held:
+    """Keeps its requests until it may go on."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        self.requests += 1
+        self.arrived.set()
+        await self.go_on.wait()
+
+
 def part(data: bytes, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": data, "more_body": more}
 
@@ -115,3 +129,22 @@ def test_a_client_that_goes_away_is_let_go() -> None:
 
     assert handle(connection).body is None
     assert connection.sent == []
+
+
+def test_all_bodies_together_are_bounded_and_room_comes_back() -> None:
+    held = Held()
+    limited = BodyLimit(held, LIMIT, held_limit_bytes=1500)
+    first, refused, third = (Connection([part(b"x" * LIMIT, more=False)]) for _ in range(3))
+
+    async def run() -> None:
+        holding = asyncio.create_task(limited(first.scope, first.receive, first.send))
+        await held.arrived.wait()
+        await limited(refused.scope, refused.receive, refused.send)
+        held.go_on.set()
+        await holding
+        await limited(third.scope, third.receive, third.send)
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+    assert status(refused) == 503
+    assert (b"retry-after", b"2") in refused.sent[0]["headers"]
+    assert held.requests == 2

@@ -1,0 +1,142 @@
+"""Taking readings in over HTTP: signatures checked, series checked, on the disk (synchronous FULL) before the answer.
+
+The service is a process of its own, pinned to one core together with all its threads; the load comes from the others.
+The raw limit is the packing of a reading's digest and the recovery of its signer, and nothing else, on that same core
+before and after each run.
+"""
+
+import argparse
+import json
+import os
+import platform as machine
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.fleet import Fleet
+from bench.http_load import Load, post_all
+from domain.packet import MEDIA_TYPE, pack_readings
+from domain.reading import SignedMeterReading
+from domain.wire import meter_to_json
+from scripts.platform import platform
+
+STATIONS = 200
+STEP_S = 60
+DELIVERY = 1_000
+STATIONS_IN_DELIVERY = 20
+DELIVERIES, JSON_DELIVERIES, SINGLES = 40, 15, 5_000
+CONNECTIONS, SINGLE_CONNECTIONS = 8, 64
+RUNS = 5
+LIMIT_READINGS = 5_000
+_LIMIT = """
+import sys, time
+from bench.consortium import key_of
+from bench.fleet import Meter
+from domain.signing import SigningDomain, recover
+domain = SigningDomain(31337, bytes(20))
+meter = Meter(7, key_of("station 0"), bytes(32), domain)
+signed = [meter.read(60) for _ in range(int(sys.argv[1]))]
+started = time.perf_counter()
+for one in signed:
+    recover(domain.digest(one.reading.struct_hash()), one.signature)
+print(len(signed) / (time.perf_counter() - started))
+"""
+
+
+def run(core: int, runs: int) -> dict[str, Any]:
+    """All figures, by their names: medians of so many runs."""
+    command = ["taskset", "-c", str(core), sys.executable, "-m", "backend.main"]
+    with (
+        tempfile.TemporaryDirectory(prefix="wattledger-ingest-") as folder,
+        platform(Path(folder), lambda _: None, backend_command=command) as at,
+    ):
+        fleet, port = Fleet(at, STATIONS), int(at.url.rsplit(":", 1)[1])
+        limits = [signature_limit(core)]
+        packed, listed, singles = [], [], []
+        for _ in range(runs):
+            packed.append(_batches(fleet, port, DELIVERIES, MEDIA_TYPE, lambda some: pack_readings(some, [])))
+            listed.append(_batches(fleet, port, JSON_DELIVERIES, "application/json", _as_json))
+            singles.append(_singles(fleet, port))
+            limits.append(signature_limit(core))
+        kept = sum(meter.last.sequence for meter in fleet.meters if meter.last)
+        found = sum(one["last_reading_sequence"] for one in at.items("/v1/stations", limit=200))
+    if kept != found:
+        raise ValueError(f"{kept} readings were acknowledged, {found} are kept")
+    limit = statistics.median(limits)
+    per_s = statistics.median(DELIVERY * len(load.answers) / load.seconds for load in packed)
+    return {
+        "benchmark": "ingest",
+        "machine": f"{machine.machine()}, {os.cpu_count()} cores, Python {machine.python_version()}",
+        "stations": STATIONS,
+        "readings_per_delivery": DELIVERY,
+        "readings": kept,
+        "runs": runs,
+        "verified_durable_readings_per_s": round(per_s),
+        "signature_limit_per_s": round(limit),
+        "ratio_to_signature_limit": round(per_s / limit, 3),
+        "delivery_p99_ms": round(statistics.median(load.latency_ms(0.99) for load in packed), 1),
+        "json_readings_per_s": round(statistics.median(DELIVERY * len(load.answers) / load.seconds for load in listed)),
+        "single_post_per_s": round(statistics.median(len(load.answers) / load.seconds for load in singles)),
+        "single_connections": SINGLE_CONNECTIONS,
+        "p50_ms": round(statistics.median(load.latency_ms(0.5) for load in singles), 1),
+        "p99_ms": round(statistics.median(load.latency_ms(0.99) for load in singles), 1),
+    }
+
+
+def signature_limit(core: int) -> float:
+    """Digests packed and signers recovered a second by one core that does nothing else."""
+    command = ["taskset", "-c", str(core), sys.executable, "-c", _LIMIT, str(LIMIT_READINGS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return float(done.stdout)
+
+
+def _batches(
+    fleet: Fleet, port: int, count: int, media_type: str, form: Callable[[Sequence[SignedMeterReading]], bytes]
+) -> Load:
+    """Deliveries of one site after the other; a station's next readings come only when its last ones were answered."""
+    sites = [fleet.meters[at : at + STATIONS_IN_DELIVERY] for at in range(0, len(fleet.meters), STATIONS_IN_DELIVERY)]
+    each = DELIVERY // STATIONS_IN_DELIVERY
+    bodies = [
+        form([meter.read(STEP_S) for meter in sites[at % len(sites)] for _ in range(each)]) for at in range(count)
+    ]
+    load = post_all(port, "/v1/readings/batch", media_type, bodies, min(CONNECTIONS, len(sites)))
+    for answer in load.answers:
+        if answer.status != 200 or json.loads(answer.body)["accepted"] != DELIVERY:
+            raise ValueError(f"a delivery was answered with {answer.status}: {answer.body[:500]!r}")
+    return load
+
+
+def _singles(fleet: Fleet, port: int) -> Load:
+    meters = fleet.meters
+    bodies = [json.dumps(meter_to_json(meters[at % len(meters)].read(STEP_S))).encode() for at in range(SINGLES)]
+    load = post_all(port, "/v1/readings", "application/json", bodies, SINGLE_CONNECTIONS)
+    refused = [answer for answer in load.answers if answer.status != 201]
+    if refused:
+        raise ValueError(f"{len(refused)} readings were refused, one with {refused[0].body[:500]!r}")
+    return load
+
+
+def _as_json(readings: Sequence[SignedMeterReading]) -> bytes:
+    return json.dumps({"meter": [meter_to_json(one) for one in readings]}).encode()
+
+
+def main() -> None:
+    """Runs the benchmark; the last line is one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core of the service")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    arguments = parser.parse_args()
+    figures = run(arguments.core, arguments.runs)
+    if not arguments.json:
+        for name, value in figures.items():
+            sys.stdout.write(f"{name:40} {value}\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
