@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from backend.application.settlements import BatchPolicy
+
 PREFIX = "WATTLEDGER_"
 MIN_TOKEN_CHARACTERS = 16
 
@@ -33,10 +35,16 @@ class Settings:
     auto_settle: bool
     batch_statements: int
     batch_age_s: int
+    batch_gas: int
+    batches_in_flight: int
 
     @property
     def database(self) -> Path:
         return self.data_dir / "wattledger.sqlite"
+
+    @property
+    def batch_policy(self) -> BatchPolicy:
+        return BatchPolicy(self.batch_statements, self.batch_age_s, self.batches_in_flight)
 
     @property
     def evidence_dir(self) -> Path:
@@ -61,6 +69,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         auto_settle=source.value("AUTO_SETTLE", _flag, "true"),
         batch_statements=source.value("BATCH_STATEMENTS", _within(1, 65_535), "32"),
         batch_age_s=source.value("BATCH_AGE_S", _within(0, 86_400), "60"),
+        batch_gas=source.value("BATCH_GAS", _within(100_000, 1 << 40), "10000000"),
+        batches_in_flight=source.value("BATCHES_IN_FLIGHT", _within(1, 1000), "16"),
     )
     source.check()
     return settings

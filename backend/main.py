@@ -34,7 +34,7 @@ from backend.application.operations import Operations
 from backend.application.readings import Readings
 from backend.application.services import Services
 from backend.application.sessions import Sessions
-from backend.application.settlements import BatchPolicy, Settlements
+from backend.application.settlements import Settlements
 from backend.application.statements import Statements
 from backend.application.stations import Stations
 from backend.application.tariffs import Tariffs
@@ -67,14 +67,32 @@ class Platform:
         self.indexer.sync()
 
     def settle_if_due(self) -> None:
-        """Builds and sends a batch if the policy asks for one."""
-        policy = BatchPolicy(self.settings.batch_statements, self.settings.batch_age_s)
-        if self.services.settlements.due(policy):
+        """Builds batches as long as the policy asks for one, and sends them."""
+        policy = self.settings.batch_policy
+        built = False
+        while self.services.settlements.due(policy):
             try:
-                settlement = self.services.settlements.submit()
+                log.info("settling", settlement=self.services.settlements.build())
             except NothingToSettle:
-                return
-            log.info("settling", settlement=settlement)
+                break
+            built = True
+            self.outbox.deliver()
+        if built:
+            self.follow()
+
+    @contextmanager
+    def keep_going(self, *, settle: bool = True) -> Iterator[None]:
+        """Follows the chain, and settles, until the block ends."""
+        stopping = threading.Event()
+        threads = [_repeat("follow", self.follow, self.settings.poll_ms / 1000, stopping)]
+        if settle:
+            threads.append(_repeat("settle", self.settle_if_due, SETTLE_EVERY_S, stopping))
+        try:
+            yield
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join(timeout=SHUTDOWN_S)
 
 
 @contextmanager
@@ -103,16 +121,8 @@ def run(settings: Settings) -> None:
     """Serves until it is told to stop (SIGTERM or SIGINT). What was on its way is resumed first."""
     with open_platform(settings) as platform:
         platform.follow()
-        stopping = threading.Event()
-        threads = [_repeat("follow", platform.follow, settings.poll_ms / 1000, stopping)]
-        if settings.auto_settle:
-            threads.append(_repeat("settle", platform.settle_if_due, SETTLE_EVERY_S, stopping))
-        try:
+        with platform.keep_going(settle=settings.auto_settle):
             uvicorn.Server(_server_config(platform)).run()
-        finally:
-            stopping.set()
-            for thread in threads:
-                thread.join(timeout=SHUTDOWN_S)
 
 
 def main() -> None:
@@ -145,7 +155,7 @@ def _platform(
         readings=readings,
         intake=Intake(readings, clock),
         statements=Statements(store, evidence, clock, deployment.station_domain),
-        settlements=Settlements(store, evidence, outbox, clock),
+        settlements=Settlements(store, evidence, outbox, clock, settings.batch_gas),
         evidence=Evidence(evidence),
         network=Network(
             chain_id=deployment.chain_id,
@@ -186,7 +196,7 @@ def _repeat(name: str, act: Callable[[], None], every_s: float, stopping: thread
     """A thread that acts again and again. What fails is logged and tried again: the next time may be better."""
 
     def loop() -> None:
-        pause_s = every_s
+        pause_s = 0.0
         while not stopping.wait(pause_s):
             pause_s = PAUSE_AFTER_FAILURE_S
             try:

@@ -6,7 +6,7 @@ import coincurve
 
 from bench.consortium import address_of, key_of
 from domain.reading import MeterReading, SignedMeterReading
-from domain.session import SessionAuthorisation, SignedAuthorisation
+from domain.session import Session, SessionAuthorisation, SignedAuthorisation
 from domain.signing import SigningDomain
 from domain.text import parse_address
 from domain.units import (
@@ -77,7 +77,7 @@ class Fleet:
     at: Platform
     size: int
     meters: list[Meter] = field(init=False, default_factory=list)
-    accounts: list[int] = field(init=False, default_factory=list)
+    sessions: dict[bytes, Session] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         contracts = self.at.get("/v1/network")
@@ -108,7 +108,6 @@ class Fleet:
             "accounts"
         ]
         self.at.post("/v1/deposits", {"deposits": [{"account": a, "amount_micro": DEPOSIT_MICRO} for a in accounts]})
-        self.accounts += accounts
         for name, station, account in zip(names, made, accounts, strict=True):
             session = self._authorise(name, station, account, drivers)
             self.meters.append(Meter(StationId(station), key_of(f"station {name}"), session, stations))
@@ -129,4 +128,5 @@ class Fleet:
         signature = key_of(f"driver {name}").sign_recoverable(session, hasher=None)
         signed = SignedAuthorisation(authorisation, signature[:64] + bytes([signature[64] + 27]))
         self.at.post("/v1/sessions", authorisation_to_json(signed))
+        self.sessions[session] = Session(session, authorisation, signed.signature)
         return session

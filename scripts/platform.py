@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,8 @@ class Platform:
     url: str = ""
     token: str = ""
     addresses: dict[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    backend: subprocess.Popen[bytes] | None = None
 
     @property
     def deployment(self) -> Path:
@@ -119,6 +121,7 @@ class Platform:
             "WATTLEDGER_OPERATOR_PASSPHRASE_FILE": str(self.passphrase_file),
             "WATTLEDGER_API_TOKEN_FILE": str(self.folder / "keys" / "api-token"),
             "WATTLEDGER_PORT": self.url.rsplit(":", 1)[1],
+            **self.settings,
         }
 
     @contextmanager
@@ -157,10 +160,11 @@ def platform(
     *,
     port: int | None = None,
     backend_command: Sequence[str] = (sys.executable, "-m", "backend.main"),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Platform]:
-    """Chain, contracts and backend, up and running, with fresh keys in `folder`."""
+    """Chain, contracts and backend, up and running, with fresh keys in `folder`. `settings` are further ones of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    at = Platform(folder, say)
+    at = Platform(folder, say, settings=settings or {})
     with ExitStack() as stack:
         _write_secrets(at)
         for member in MEMBERS:
@@ -171,8 +175,8 @@ def platform(
         at.deploy()
         say("starting the backend")
         at.url = f"http://127.0.0.1:{port or free_port()}"
-        backend = stack.enter_context(at.process("backend", backend_command, at.environment()))
-        at.wait_for_backend(backend)
+        at.backend = stack.enter_context(at.process("backend", backend_command, at.environment()))
+        at.wait_for_backend(at.backend)
         yield at
 
 

@@ -151,12 +151,9 @@ def _row_set_aside(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
 
 
 def _batch_settled(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
-    for word in args["statements"]:
-        settled = StatementNumbers.from_word(word)
-        unit.stations.settled(
-            settled.station, sequence=settled.sequence, import_wh=settled.import_wh, export_wh=settled.export_wh
-        )
-        unit.statements.settled(settled, batch=args["batch"])
+    settled = [StatementNumbers.from_word(word) for word in args["statements"]]
+    unit.stations.settled(settled)
+    unit.statements.settled(settled, batch=args["batch"])
     unit.settlements.settled(event.tx, batch=args["batch"], paid_micro=args["paidMicro"], dust_micro=args["dustMicro"])
 
 

@@ -126,7 +126,8 @@ class StationTable(Protocol):
     def key_revoked(self, station: int, signer: bytes, valid_until_s: int) -> None: ...
     def suspended(self, station: int, *, by_governance: bool, suspended: bool) -> None: ...
     def meter_replaced(self, replacement: MeterReplacement) -> None: ...
-    def settled(self, station: int, *, sequence: int, import_wh: int, export_wh: int) -> None: ...
+    def settled(self, statements: Iterable[StatementNumbers]) -> None:
+        """Each station stands where its last one of these statements left it."""
 
 
 class TariffTable(Protocol):
@@ -176,8 +177,8 @@ class StatementTable(Protocol):
     def page(
         self, after: int, limit: int, *, station: int | None = None, state: str | None = None
     ) -> list[StatementRecord]: ...
-    def waiting(self, limit: int) -> list[StatementRecord]:
-        """Accepted statements in order of station and sequence.
+    def waiting(self, limit: int) -> list[tuple[StatementRecord, Sequence[StatementRow]]]:
+        """Accepted statements with their rows, in order of station and sequence.
 
         None of a station that is suspended, or that has one batched or refused.
         """
@@ -185,13 +186,16 @@ class StatementTable(Protocol):
     def waiting_since(self) -> tuple[int, int | None]:
         """How many accepted statements could be batched, and when the oldest of them was accepted."""
 
+    def unsettled(self) -> int:
+        """How many statements wait or are on their way."""
+
     def add(self, accepted: AcceptedStatement) -> None: ...
     def refuse(self, station: int, sequence: int, reason: str) -> None: ...
     def accept_refused(self) -> int:
         """Makes all refused statements wait again; how many."""
 
-    def settled(self, settled: StatementNumbers, *, batch: int) -> None:
-        """Notes a settled statement; ours of that number is refused if its numbers are others."""
+    def settled(self, settled: Sequence[StatementNumbers], *, batch: int) -> None:
+        """Notes a batch's statements; one of ours whose numbers are others is refused."""
 
     def void_from(self, station: int, sequence: int) -> None:
         """Statements from this number on can never be settled: a new meter took it."""
@@ -216,6 +220,9 @@ class OutboxTable(Protocol):
     def add(self, entry: OutboxEntry) -> None: ...
     def open(self, sender: bytes) -> list[OutboxEntry]:
         """Entries without a receipt, by nonce."""
+
+    def count_open(self, sender: bytes) -> int:
+        """How many entries have no receipt."""
 
     def find(self, transaction: bytes) -> OutboxEntry | None: ...
     def mark(self, transactions: Iterable[bytes], state: OutboxState) -> None: ...

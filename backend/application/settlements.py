@@ -35,6 +35,8 @@ MAX_BATCH_STATEMENTS = 64
 MAX_BATCH_BYTES = 100_000
 """Nodes do not take transactions above 128 KiB into their pools."""
 MAX_BATCH_ACCOUNTS = MAX_ACCOUNTS // 2
+GAS_FIXED, GAS_PER_STATEMENT, GAS_PER_ROW, GAS_PER_ACCOUNT = 80_000, 18_000, 700, 12_000
+"""More than each of them costs where everybody can pay (snapshots/): a debt costs 100,000 beside."""
 MAX_VEHICLES = 500
 """With as many, and MAX_BATCH_STATEMENTS, the manifest stays within one block of 256 KiB."""
 MAX_VEHICLE_READINGS = 2_000
@@ -48,10 +50,14 @@ _TOO_BIG = frozenset({"OutOfGas", "TableFull"})
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """When a batch is built without being asked for: at so many statements, or at this age of the oldest."""
+    """When a batch is built without being asked for: at so many statements, or at this age of the oldest.
+
+    Never while `in_flight` of them are in no block yet.
+    """
 
     statements: int
     age_s: int
+    in_flight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Settlements:
     evidence: EvidenceStore
     transactions: Transactions
     clock: Clock
+    batch_gas: int
     _building: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, *, retry_refused: bool = False) -> str:
@@ -128,8 +135,8 @@ class Settlements:
         """Whether the policy asks for a batch now; never while the escrow is paused."""
         with self.store.read() as unit:
             count, oldest_s = unit.statements.waiting_since()
-            paused = unit.guards.paused()
-        if oldest_s is None or paused:
+            held = unit.guards.paused() or unit.outbox.count_open(self.transactions.operator) >= policy.in_flight
+        if oldest_s is None or held:
             return False
         return count >= policy.statements or self.clock.now_s() - oldest_s >= policy.age_s
 
@@ -155,7 +162,7 @@ class Settlements:
         if self.paused():
             raise SettlementPaused
         with self.store.read() as unit:
-            waiting = _within_limits(_candidates(unit))
+            waiting = _within_limits(_candidates(unit), self.batch_gas)
             tariffs = _tariffs(unit, waiting)
             vehicles = _vehicles(unit)
         blobs = [self._vehicle_blob(evidence) for evidence in vehicles]
@@ -231,18 +238,19 @@ def record_loss(unit: UnitOfWork, purpose: str) -> None:
 
 
 def _candidates(unit: UnitOfWork) -> list[Candidate]:
-    records = unit.statements.waiting(MAX_BATCH_STATEMENTS)
-    return [Candidate(record, unit.statements.rows(*record.place)) for record in records]
+    return [Candidate(record, rows) for record, rows in unit.statements.waiting(MAX_BATCH_STATEMENTS)]
 
 
-def _within_limits(candidates: Iterable[Candidate]) -> list[Candidate]:
+def _within_limits(candidates: Iterable[Candidate], batch_gas: int) -> list[Candidate]:
     """As many as fit one transaction; always at least one, so that none waits for ever."""
     chosen: list[Candidate] = []
-    size, accounts = 0, set[int]()
+    size, gas, accounts = 0, GAS_FIXED, set[int]()
     for candidate in candidates:
         size += candidate.bytes
+        gas += GAS_PER_STATEMENT + GAS_PER_ROW * len(candidate.rows)
         accounts |= candidate.accounts
-        if chosen and (size > MAX_BATCH_BYTES or len(accounts) > MAX_BATCH_ACCOUNTS - 2):
+        full = size > MAX_BATCH_BYTES or len(accounts) > MAX_BATCH_ACCOUNTS - 2
+        if chosen and (full or gas + GAS_PER_ACCOUNT * len(accounts) > batch_gas):
             break
         chosen.append(candidate)
     return chosen

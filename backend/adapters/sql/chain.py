@@ -101,6 +101,11 @@ class Outbox:
         query = select(t.outbox).where(t.outbox.c.sender == sender, t.outbox.c.state.in_(_OPEN))
         return [_entry(row) for row in self._connection.execute(query.order_by(t.outbox.c.nonce)).mappings()]
 
+    def count_open(self, sender: bytes) -> int:
+        """How many entries have no receipt."""
+        query = select(func.count()).where(t.outbox.c.sender == sender, t.outbox.c.state.in_(_OPEN))
+        return int(self._connection.execute(query).scalar_one())
+
     def find(self, transaction: bytes) -> OutboxEntry | None:
         query = select(t.outbox).where(t.outbox.c.transaction == transaction)
         row = self._connection.execute(query).mappings().first()

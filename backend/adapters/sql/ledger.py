@@ -1,10 +1,12 @@
 """Statements and settlements, as rows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, delete, func, insert, select, update
 
 from backend.adapters.sql import tables as t
+from backend.adapters.sql.selection import chunks
 from backend.application.records import (
     AcceptedStatement,
     OutboxState,
@@ -19,7 +21,6 @@ from domain.batch import StatementNumbers
 from domain.settlement import Payment
 from domain.statement import IntervalStatement, Row, SignedStatement
 from domain.tariff import Direction
-from domain.units import AccountId, StationId
 
 _ROW_FIELDS = ("account", "energy_wh", "start_offset_s", "duration_s", "tariff_offset")
 _STATEMENT_FIELDS = (
@@ -66,8 +67,8 @@ class Statements:
 
     def rows(self, station: int, sequence: int) -> list[StatementRow]:
         table = t.statement_rows
-        query = select(table).where(table.c.station == station, table.c.sequence == sequence).order_by(table.c.row)
-        return [_statement_row(row) for row in self._connection.execute(query).mappings()]
+        query = _ROWS.where(table.c.station == station, table.c.sequence == sequence).order_by(table.c.row)
+        return [_statement_row(row) for row in self._connection.execute(query)]
 
     def page(
         self, after: int, limit: int, *, station: int | None = None, state: str | None = None
@@ -81,19 +82,27 @@ class Statements:
         rows = self._connection.execute(query.order_by(t.statements.c.serial).limit(limit)).mappings().all()
         return self._records(rows)
 
-    def waiting(self, limit: int) -> list[StatementRecord]:
-        """Accepted statements in order of station and sequence.
+    def waiting(self, limit: int) -> list[tuple[StatementRecord, Sequence[StatementRow]]]:
+        """Accepted statements with their rows, in order of station and sequence.
 
         None of a station that is suspended, or that has one batched or refused.
         """
         query = select(t.statements).where(_WAITS).order_by(t.statements.c.station, t.statements.c.sequence)
-        return self._records(self._connection.execute(query.limit(limit)).mappings().all())
+        found = self._connection.execute(query.limit(limit)).mappings().all()
+        rows = self._rows_of(found)
+        return [(_statement(one, rows[one["serial"]]), rows[one["serial"]]) for one in found]
 
     def waiting_since(self) -> tuple[int, int | None]:
         """How many accepted statements could be batched, and when the oldest of them was accepted."""
         query = select(func.count(), func.min(t.statements.c.accepted_at_s)).where(_WAITS)
         count, oldest = self._connection.execute(query).one()
         return int(count), oldest
+
+    def unsettled(self) -> int:
+        """How many statements wait or are on their way."""
+        states = (StatementState.ACCEPTED, StatementState.BATCHED)
+        query = select(func.count()).where(t.statements.c.state.in_(states))
+        return int(self._connection.execute(query).scalar_one())
 
     def add(self, accepted: AcceptedStatement) -> None:
         """Keeps a statement, its rows, and what its sessions have used after it. A void one makes room for it."""
@@ -123,16 +132,28 @@ class Statements:
         query = update(t.statements).where(t.statements.c.state == StatementState.REFUSED)
         return self._connection.execute(query.values(state=StatementState.ACCEPTED, refusal=None)).rowcount
 
-    def settled(self, settled: StatementNumbers, *, batch: int) -> None:
-        """Notes a settled statement; ours of that number is refused if its numbers are others."""
-        same = [t.statements.c[name] == getattr(settled, name) for name in _SETTLED_FIELDS]
-        root = func.substr(t.statements.c.telemetry_root, 1, len(settled.root_start)) == settled.root_start
-        query = update(t.statements).where(_at(settled.station, settled.sequence))
-        done = self._connection.execute(
-            query.where(*same, root).values(state=StatementState.SETTLED, batch=batch, refusal=None)
+    def settled(self, settled: Sequence[StatementNumbers], *, batch: int) -> None:
+        """Notes a batch's statements; one of ours whose numbers are others is refused."""
+        same = [one for one in settled if self._is_ours(one)]
+        if same:
+            query = update(t.statements).where(_at(bindparam("at"), bindparam("number")))
+            self._connection.execute(
+                query.values(state=StatementState.SETTLED, batch=batch, refusal=None),
+                [{"at": one.station, "number": one.sequence} for one in same],
+            )
+        for one in settled:
+            if one not in same:
+                self.refuse(one.station, one.sequence, "another statement of this number was settled")
+
+    def _is_ours(self, settled: StatementNumbers) -> bool:
+        """Whether what the chain says of a statement is what is kept of it."""
+        query = select(t.statements).where(_at(settled.station, settled.sequence))
+        kept = self._connection.execute(query).mappings().first()
+        return (
+            kept is not None
+            and all(kept[name] == getattr(settled, name) for name in _SETTLED_FIELDS)
+            and kept["telemetry_root"].startswith(settled.root_start)
         )
-        if done.rowcount == 0:
-            self.refuse(settled.station, settled.sequence, "another statement of this number was settled")
 
     def void_from(self, station: int, sequence: int) -> None:
         """Statements from this number on can never be settled: a new meter took it."""
@@ -160,8 +181,19 @@ class Statements:
         for table in (t.statement_rows, t.settlement_statements, t.statements):
             self._connection.execute(delete(table).where(table.c.station == station, table.c.sequence == sequence))
 
-    def _records(self, rows: Sequence[RowMapping]) -> list[StatementRecord]:
-        return [_statement(row, self.rows(row["station"], row["sequence"])) for row in rows]
+    def _records(self, found: Sequence[RowMapping]) -> list[StatementRecord]:
+        rows = self._rows_of(found)
+        return [_statement(one, rows[one["serial"]]) for one in found]
+
+    def _rows_of(self, found: Sequence[RowMapping]) -> dict[int, list[StatementRow]]:
+        """The rows of these statements, by the statements' serials."""
+        rows: dict[int, list[StatementRow]] = {one["serial"]: [] for one in found}
+        query = _ROWS.add_columns(t.statements.c.serial).join_from(t.statements, t.statement_rows)
+        serial = t.statements.c.serial
+        for some in chunks(rows):
+            for row in self._connection.execute(query.where(serial.in_(some)).order_by(serial, t.statement_rows.c.row)):
+                rows[row.serial].append(_statement_row(row))
+        return rows
 
 
 class Settlements:
@@ -194,26 +226,27 @@ class Settlements:
                 "rows": record.rows,
             },
         )
-        for station, sequence in record.statements:
-            self._connection.execute(
-                insert(t.settlement_statements),
-                {"settlement": record.settlement, "station": station, "sequence": sequence},
-            )
-            query = update(t.statements).where(_at(station, sequence))
-            self._connection.execute(query.values(state=StatementState.BATCHED, settlement=record.settlement))
-        for blob in vehicles:
-            self._connection.execute(
-                insert(t.vehicle_blobs),
-                {
-                    "settlement": record.settlement,
-                    "account": blob.account,
-                    "first": blob.first,
-                    "last": blob.last,
-                    "cid": blob.cid,
-                },
-            )
-            anchored = update(t.vehicles).where(t.vehicles.c.account == blob.account)
-            self._connection.execute(anchored.values(anchored_sequence=blob.last))
+        if record.statements:
+            self._hold(record)
+        if vehicles:
+            self._anchor(record.settlement, vehicles)
+
+    def _hold(self, record: SettlementRecord) -> None:
+        places = [{"at": station, "number": sequence} for station, sequence in record.statements]
+        held = [{"settlement": record.settlement, "station": s, "sequence": n} for s, n in record.statements]
+        self._connection.execute(insert(t.settlement_statements), held)
+        query = update(t.statements).where(_at(bindparam("at"), bindparam("number")))
+        self._connection.execute(query.values(state=StatementState.BATCHED, settlement=record.settlement), places)
+
+    def _anchor(self, settlement: str, vehicles: Sequence[VehicleBlob]) -> None:
+        names = ("account", "first", "last", "cid")
+        blobs = [{"settlement": settlement} | {name: getattr(blob, name) for name in names} for blob in vehicles]
+        self._connection.execute(insert(t.vehicle_blobs), blobs)
+        query = update(t.vehicles).where(t.vehicles.c.account == bindparam("whose"))
+        self._connection.execute(
+            query.values(anchored_sequence=bindparam("up_to")),
+            [{"whose": blob.account, "up_to": blob.last} for blob in vehicles],
+        )
 
     def sent_as(self, settlement: str, transaction: bytes) -> None:
         query = update(t.settlements).where(t.settlements.c.settlement == settlement)
@@ -266,6 +299,7 @@ class Settlements:
         )
 
 
+_ROWS = select(t.statement_rows)
 _stuck = t.statements.alias("stuck")
 _WAITS = (
     (t.statements.c.state == StatementState.ACCEPTED)
@@ -287,7 +321,7 @@ _ANCHORED = (
 )
 
 
-def _at(station: int, sequence: int) -> ColumnElement[bool]:
+def _at(station: int | ColumnElement[int], sequence: int | ColumnElement[int]) -> ColumnElement[bool]:
     return (t.statements.c.station == station) & (t.statements.c.sequence == sequence)
 
 
@@ -319,21 +353,28 @@ def _row_values(place: tuple[int, int], row: StatementRow) -> dict[str, object]:
     }
 
 
-def _statement_row(row: RowMapping) -> StatementRow:
-    payment = Payment(
-        station=StationId(row["station"]),
-        sequence=row["sequence"],
-        row=row["row"],
-        payer=AccountId(row["payer"]),
-        payee=AccountId(row["payee"]),
-        owed_micro=row["owed_micro"],
-        received_micro=row["received_micro"],
-    )
+def _statement_row(found: Any) -> StatementRow:
+    """A row of `_ROWS`, by the places of its columns: there are many."""
+    station, sequence, index, account, energy_wh, start_s, duration_s, tariff, direction, price, *moved = found[:14]
+    payer, payee, owed_micro, received_micro = moved
+    payment = None
+    if payer is not None:
+        payment = Payment(
+            station=station,
+            sequence=sequence,
+            row=index,
+            payer=payer,
+            payee=payee,
+            owed_micro=owed_micro,
+            received_micro=received_micro,
+        )
     return StatementRow(
-        index=row["row"],
-        row=Row(**{name: row[name] for name in _ROW_FIELDS}),
-        direction=Direction(row["direction"]),
-        price_micro_per_kwh=row["price_micro_per_kwh"],
-        payment=payment if row["payer"] is not None else None,
-        set_aside=row["set_aside"],
+        index=index,
+        row=Row(
+            account=account, energy_wh=energy_wh, start_offset_s=start_s, duration_s=duration_s, tariff_offset=tariff
+        ),
+        direction=Direction(direction),
+        price_micro_per_kwh=price,
+        payment=payment,
+        set_aside=found.set_aside,
     )

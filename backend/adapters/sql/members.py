@@ -8,6 +8,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from backend.adapters.sql import tables as t
 from backend.adapters.sql.selection import rows_among
 from backend.application.records import AccountRecord, StatementState, StationRecord
+from domain.batch import StatementNumbers
 from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff
 from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
@@ -154,10 +155,14 @@ class Stations:
     def meter_replaced(self, replacement: MeterReplacement) -> None:
         values = {name: getattr(replacement, name) for name in _REPLACEMENT_FIELDS}
         self._connection.execute(insert(t.meter_replacements), values)
-        import_wh, export_wh = replacement.opening
-        self.settled(replacement.station, sequence=replacement.sequence, import_wh=import_wh, export_wh=export_wh)
+        self._stands(replacement.station, replacement.sequence, *replacement.opening)
 
-    def settled(self, station: int, *, sequence: int, import_wh: int, export_wh: int) -> None:
+    def settled(self, statements: Iterable[StatementNumbers]) -> None:
+        """Each station stands where its last one of these statements left it."""
+        for one in {one.station: one for one in statements}.values():
+            self._stands(one.station, one.sequence, one.import_wh, one.export_wh)
+
+    def _stands(self, station: int, sequence: int, import_wh: int, export_wh: int) -> None:
         self._update(station, sequence=sequence, import_wh=import_wh, export_wh=export_wh)
 
     def _keep_key(self, station: int, signer: bytes, valid_until_s: int) -> None:

@@ -10,10 +10,16 @@ CHUNK = 500
 """SQLite limits how many values a statement may carry."""
 
 
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """The values, at most CHUNK at a time."""
+    left = iter(values)
+    while some := list(islice(left, CHUNK)):
+        yield some
+
+
 def rows_among(
     connection: Connection, query: Select[Any], column: ColumnElement[Any], values: Iterable[int | bytes]
 ) -> Iterator[RowMapping]:
     """The query's rows in which the column has one of these values."""
-    left = iter(values)
-    while some := list(islice(left, CHUNK)):
+    for some in chunks(values):
         yield from connection.execute(query.where(column.in_(some))).mappings()

@@ -1,0 +1,185 @@
+"""Settling what waits in the database: batches built, signed, sent, mined by anvil, and taken in from its events.
+
+A session is one row of a statement, one driver at one tariff in one market interval, as in bench.gas. Statements come
+over REST from stations that sign; the clock runs from the start of the settlement loop, which is the service's own,
+to the last receipt that is confirmed and taken in. Nothing may be left behind.
+
+The raw limit is the same batches sent once more to a copy of the chain, as fast as anvil takes them.
+"""
+
+import argparse
+import json
+import os
+import platform as machine
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from backend.config import load_settings
+from backend.main import Platform, open_platform
+from bench.fleet import Fleet, Meter
+from bench.http_load import post_all
+from domain.drawing import draw_up
+from domain.metering import Basis
+from domain.packet import MEDIA_TYPE, pack_readings
+from domain.reading import SignedMeterReading, VerifiedMeterReading
+from domain.statement import SignedStatement
+from domain.station import Station
+from domain.tariff import TariffTable
+from domain.text import hex_text
+from domain.units import MARKET_INTERVAL_S, StationId
+from domain.wire import statement_to_json
+from oracle.client import BackendClient
+from oracle.clock import SystemClock
+from scripts.platform import Platform as Services
+from scripts.platform import platform, stop
+
+STATIONS, STATEMENTS, ROWS = 200, 4, 32
+RUNS = 5
+LIMIT_S = 120
+
+
+def run(runs: int) -> dict[str, Any]:
+    """All figures, by their names: medians of so many runs, each over statements of its own."""
+    found = [_one_run() for _ in range(runs)]
+    rows = STATIONS * STATEMENTS * ROWS
+    return {
+        "benchmark": "settle",
+        "machine": f"{machine.machine()}, {os.cpu_count()} cores, Python {machine.python_version()}",
+        "chain": "anvil, a block for each transaction",
+        "stations": STATIONS,
+        "statements": STATIONS * STATEMENTS,
+        "sessions": rows,
+        "batches": found[0]["batches"],
+        "runs": runs,
+        "sessions_per_s": round(statistics.median(rows / one["seconds"] for one in found)),
+        "chain_limit_sessions_per_s": round(statistics.median(rows / one["chain_seconds"] for one in found)),
+        "left_behind": sum(one["left_behind"] for one in found),
+    }
+
+
+def _one_run() -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="wattledger-settle-") as folder, _prepared(Path(folder)) as at:
+        snapshot = _request(at.rpc, "evm_snapshot")
+        with open_platform(load_settings(at.environment())) as service:
+            started = time.perf_counter()
+            _settle_all(service)
+            seconds = time.perf_counter() - started
+            left, raw = _left_behind(service), _settlements(service)
+        _request(at.rpc, "evm_revert", snapshot)
+        chain_seconds = _sent(at.rpc, raw)
+    return {"seconds": seconds, "chain_seconds": chain_seconds, "left_behind": left, "batches": len(raw)}
+
+
+@contextmanager
+def _prepared(folder: Path) -> Iterator[Services]:
+    """The chain, and a data folder with statements that wait, of a service that has stopped."""
+    with platform(folder, lambda _: None, settings={"WATTLEDGER_AUTO_SETTLE": "false"}) as at:
+        fleet = Fleet(at, STATIONS)
+        with BackendClient(at.url, SystemClock()) as client:
+            tariffs = client.tariffs()
+            stations = {meter.station: client.station(meter.station).station for meter in fleet.meters}
+        for number in range(1, STATEMENTS + 1):
+            _state(at, [(meter, _basis(meter, stations, fleet, tariffs)) for meter in fleet.meters], number)
+        if at.backend is not None:
+            stop(at.backend)
+        yield at
+
+
+def _basis(meter: Meter, stations: Mapping[StationId, Station], fleet: Fleet, tariffs: TariffTable) -> Basis:
+    """What the station's next statement rests on: readings at the ends of market intervals."""
+    opening = meter.last
+    readings = [meter.read(MARKET_INTERVAL_S) for _ in range(ROWS + (opening is None))]
+    return Basis(
+        station=stations[meter.station],
+        opening=opening,
+        readings=[VerifiedMeterReading(one.reading, one.signature) for one in readings],
+        sessions=fleet.sessions,
+        tariffs=tariffs,
+    )
+
+
+def _state(at: Services, bases: list[tuple[Meter, Basis]], number: int) -> None:
+    """One more statement of each station, sent with its readings."""
+    packets, statements = [], []
+    for meter, basis in bases:
+        packets.append(pack_readings([SignedMeterReading(one.reading, one.signature) for one in basis.readings], []))
+        statement = draw_up(number, basis)
+        signed = SignedStatement(statement, meter.sign(meter.domain.digest(statement.struct_hash())))
+        statements.append(json.dumps(statement_to_json(signed)).encode())
+    port = int(at.url.rsplit(":", 1)[1])
+    _post(port, "/v1/readings/batch", MEDIA_TYPE, packets, 200)
+    _post(port, "/v1/statements", "application/json", statements, 201)
+
+
+def _post(port: int, path: str, media_type: str, bodies: list[bytes], status: int) -> None:
+    for answer in post_all(port, path, media_type, bodies, 8).answers:
+        if answer.status != status:
+            raise ValueError(f"{path} answered {answer.status}: {answer.body[:500]!r}")
+
+
+def _settle_all(service: Platform) -> None:
+    """Runs the service's loops until nothing waits and nothing is on its way; ValueError after LIMIT_S."""
+    deadline = time.monotonic() + LIMIT_S
+    with service.keep_going():
+        while _left_behind(service):
+            if time.monotonic() > deadline:
+                raise ValueError(f"{_left_behind(service)} statements are not settled after {LIMIT_S} s")
+            time.sleep(0.005)
+
+
+def _left_behind(service: Platform) -> int:
+    """Statements that are not settled, as the service's database has it from the chain's events."""
+    with service.store.read() as unit:
+        return unit.statements.unsettled()
+
+
+def _settlements(service: Platform) -> list[bytes]:
+    """The signed transactions of all settlements, in the order of their nonces."""
+    with service.store.read() as unit:
+        entries = [unit.outbox.find(one.transaction) for one in unit.settlements.page(0, 10_000)]
+    return [entry.raw for entry in sorted((e for e in entries if e is not None), key=lambda entry: entry.nonce)]
+
+
+def _sent(rpc: str, raw: list[bytes]) -> float:
+    """Seconds that the chain alone takes for these transactions."""
+    started = time.perf_counter()
+    hashes = [_request(rpc, "eth_sendRawTransaction", hex_text(one)) for one in raw]
+    for transaction in hashes:
+        while (receipt := _request(rpc, "eth_getTransactionReceipt", transaction)) is None:
+            time.sleep(0.002)
+        if int(receipt["status"], 16) != 1:
+            raise ValueError(f"the chain alone reverted {transaction}")
+    return time.perf_counter() - started
+
+
+def _request(rpc: str, method: str, *params: object) -> Any:
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    answer = httpx.post(rpc, json=body, timeout=LIMIT_S).json()
+    if "error" in answer:
+        raise ValueError(f"{method}: {answer['error']}")
+    return answer["result"]
+
+
+def main() -> None:
+    """Runs the benchmark; the last line is one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    arguments = parser.parse_args()
+    figures = run(arguments.runs)
+    if not arguments.json:
+        for name, value in figures.items():
+            sys.stdout.write(f"{name:40} {value}\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
