@@ -5,7 +5,6 @@ sign and a backend that receives over HTTP, settles what stations signed, and au
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -29,17 +27,12 @@ from oracle.plan import plan_of
 from scripts.anvil import ROOT, AnvilFailed
 from scripts.chain import ChainFailed
 from scripts.compile import CompileFailed, compiled
+from scripts.day import EXCERPT, HOLDERS, SITE_ZONE, Replay, operator_account, register
 from scripts.platform import Platform, PlatformFailed, platform, read_json, stop
 from scripts.report import DayFigures, write_report
 from scripts.tamper import tamper
-from scripts.tariffs import day_tariffs
 
-EXCERPT = ROOT / "data" / "acn_jpl_2019-07-08_2019-07-21.csv"
 DEFAULT_DATE = date(2019, 7, 10)
-SITE_ZONE = ZoneInfo("America/Los_Angeles")
-RATED_POWER_W = 22_000
-DRIVER_DEPOSIT_MICRO = 100 * MICRO_PER_EURO
-OPERATOR_DEPOSIT_MICRO = 5_000 * MICRO_PER_EURO
 STATEMENT_PERIOD_S = 43_200
 ORACLE_LIMIT_S = 300
 SETTLE_LIMIT_S = 120
@@ -86,7 +79,7 @@ def run(arguments: Arguments, console: Console) -> int:
         shutil.rmtree(arguments.folder)
     with platform(arguments.folder, lambda line: console.print(f"• {line}", highlight=False)) as at:
         console.print(f"• chain {at.rpc} · API {at.url} · OpenAPI {at.url}/docs", highlight=False)
-        _register(at, sessions)
+        register(at, sessions)
         _replay(at, arguments, sessions, console)
         settlements = _settle(at, console)
         _check_contracts(at, console)
@@ -98,7 +91,7 @@ def run(arguments: Arguments, console: Console) -> int:
             statements=[at.get(f"/v1/statements/{s['id']}") for s in at.items("/v1/statements", limit=200)],
             settlements=settlements,
             accounts=list(at.items("/v1/accounts", limit=200)),
-            operator=_operator(at),
+            operator=operator_account(at),
             audit=audit,
             modelled=MODELLED,
         )
@@ -110,44 +103,14 @@ def run(arguments: Arguments, console: Console) -> int:
     return status
 
 
-def _register(at: Platform, sessions: list[ReplaySession]) -> None:
-    """Stations, drivers, deposits and the day's tariffs, through the operator's REST."""
-    names = sorted({session.station_name for session in sessions})
-    at.say(f"registering {len(names)} stations and {len(sessions)} drivers, each with a key of its own")
-    signers = at.make_keys("stations", names)
-    drivers = at.make_keys("vehicles", [f"vehicle-{i:04}" for i in range(len(sessions))])
-    stations = at.post(
-        "/v1/stations", {"signers": list(signers.values()), "rated_power_w": RATED_POWER_W, "bidirectional": True}
-    )["stations"]
-    members = [{"owner": address, "driver_key": address} for address in drivers.values()]
-    accounts = at.post("/v1/accounts", {"members": members})["accounts"]
-    deposits = [{"account": account, "amount_micro": DRIVER_DEPOSIT_MICRO} for account in accounts]
-    deposits.append({"account": _operator(at), "amount_micro": OPERATOR_DEPOSIT_MICRO})
-    at.say(f"depositing {sum(d['amount_micro'] for d in deposits) // MICRO_PER_EURO:,} euro")
-    at.post("/v1/deposits", {"deposits": deposits})
-    first = min(session.local_midnight_s for session in sessions)
-    last = max(session.departure_s for session in sessions)
-    at.post("/v1/tariffs", {"tariffs": day_tariffs(first, last, SITE_ZONE)})
-    site = {
-        "stations": dict(zip(names, stations, strict=True)),
-        "sessions": {s.session_id: account for s, account in zip(sessions, accounts, strict=True)},
-        "rated_power_w": RATED_POWER_W,
-    }
-    (at.folder / "site.json").write_text(json.dumps(site, indent=1))
-
-
-def _operator(at: Platform) -> int:
-    owner = at.addresses["operator"]
-    return next(int(a["account"]) for a in at.items("/v1/accounts", limit=200) if a["owner"] == owner)
-
-
 def _replay(at: Platform, arguments: Arguments, sessions: list[ReplaySession], console: Console) -> None:
     """Both oracles, each a process with its own keys, until they have sent the whole day."""
     at.say("replaying the day: oracles sign, the backend verifies and stores")
+    replay = Replay(at=at, sessions=arguments.sessions, day=arguments.day, statement_period_s=STATEMENT_PERIOD_S)
     with ExitStack() as stack:
         oracles = {
-            holder: stack.enter_context(at.process(f"oracle-{holder}", _oracle_command(at, arguments, holder), {}))
-            for holder in ("vehicles", "stations")
+            holder: stack.enter_context(at.process(f"oracle-{holder}", replay.command(holder), {}))
+            for holder in HOLDERS
         }
         expected = sum(plan_of(session).charged_wh for session in sessions)
         with _progress(console) as progress:
@@ -155,21 +118,6 @@ def _replay(at: Platform, arguments: Arguments, sessions: list[ReplaySession], c
             _watch(oracles, at.folder, lambda text: progress.update(task, description=text))
     charged = sum(s["import_wh"] for s in at.items("/v1/stations", limit=200))
     at.say(f"the meters' registers moved {_kwh(expected)}; settled so far {_kwh(charged)}")
-
-
-def _oracle_command(at: Platform, arguments: Arguments, holder: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "oracle.cli", holder),
-        *("--backend", at.url),
-        *("--keystore", str(at.keys(holder))),
-        *("--passphrase-file", str(at.passphrase_file)),
-        *("--spool", str(at.folder / f"spool-{holder}.sqlite")),
-        *("--sessions", str(arguments.sessions.resolve())),
-        *("--date", arguments.day.isoformat()),
-        *("--stations", str(at.folder / "site.json")),
-        *("--progress", str(at.folder / f"progress-{holder}.json")),
-        *(("--statement-period-s", str(STATEMENT_PERIOD_S)) if holder == "stations" else ()),
-    ]
 
 
 def _watch(oracles: dict[str, subprocess.Popen[bytes]], folder: Path, show: Callable[[str], None]) -> None:
