@@ -28,6 +28,7 @@ from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.lists import Lists
 from backend.application.network import Network
 from backend.application.operations import Operations
 from backend.application.readings import Readings
@@ -37,6 +38,7 @@ from backend.application.settlements import BatchPolicy, Settlements
 from backend.application.statements import Statements
 from backend.application.stations import Stations
 from backend.application.tariffs import Tariffs
+from backend.application.ways import Ways
 from backend.config import Settings, SettingsInvalid, load_settings
 from domain.errors import NothingToSettle, WattledgerError
 from domain.text import address_text, hex_text
@@ -143,9 +145,12 @@ def _platform(
             chain_id=deployment.chain_id,
             deploy_block=deployment.block,
             contracts=contracts,
+            events=deployment.events,
             chain=reader,
             store=store,
         ),
+        lists=Lists(store),
+        ways=Ways(store),
     )
     return Platform(settings, services, store, outbox, indexer)
 

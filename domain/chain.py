@@ -6,6 +6,9 @@ from typing import Any
 
 from domain.units import UnixSeconds
 
+LOG_INDEX_BITS = 20
+"""More events than 2^20 do not fit a block."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRef:
@@ -31,6 +34,11 @@ class ChainEvent:
     contract: str
     name: str
     args: Mapping[str, Any]
+
+    @property
+    def place(self) -> int:
+        """Its place among all events of the chain, as one number."""
+        return self.block << LOG_INDEX_BITS | self.log_index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,29 +1,34 @@
 """/v1/accounts and /v1/deposits."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi.params import Depends
 from pydantic import Field
 
 from backend.api import shapes
+from backend.api.debts import DEBT
 from backend.api.description import ADDRESS, answers, body_of
 from backend.api.problems import JsonResponse
 from backend.api.requests import (
     DEFAULT_PAGE,
     U24_MAX,
     AccountNumber,
+    AddressQuery,
     AddressText,
     After,
     Body,
+    Flag,
     Limit,
     Strict,
     model_of,
 )
 from backend.application.accounts import MAX_DEPOSIT_MICRO, MAX_MEMBERS, Deposit, Member
+from backend.application.filters import AccountFilter, Page
 from backend.application.services import Services
 from domain.text import parse_address
 
+Role = Literal["governor", "operator", "settler", "auditor", "issuer"]
 Amount = Annotated[int, Field(ge=1, le=MAX_DEPOSIT_MICRO)]
 _ACCOUNT = {
     "account": 12,
@@ -38,7 +43,6 @@ _ACCOUNT = {
     "daily_cap_micro": 15_000_000,
     "deposited_micro": 25_000_000,
 }
-_DEBT = {"number": 0, "creditor": 4, "batch": 3, "owed_micro": 511_500, "share_micro": 511_500}
 
 
 class MemberBody(Strict):
@@ -79,12 +83,19 @@ def router(services: Services, operator: Depends) -> APIRouter:
     only_operator = [operator]
 
     @routes.get("/accounts", responses=answers(200, {"items": [_ACCOUNT], "next": None}))
-    def list_accounts(limit: Limit = DEFAULT_PAGE, after: After = 0) -> JsonResponse:
-        """Members, with what they may spend now."""
-        views = services.accounts.page(after, limit)
+    def list_accounts(
+        role: Role | None = None,
+        closed: Flag = None,
+        owner: AddressQuery = None,
+        limit: Limit = DEFAULT_PAGE,
+        after: After = 0,
+    ) -> JsonResponse:
+        """Members by number, with what they may spend now."""
+        wanted = AccountFilter(role=shapes.ROLE_BITS[role] if role else None, closed=closed, owner=owner)
+        views = services.accounts.page(Page(after, limit), wanted)
         return JsonResponse(shapes.page(views, limit, shapes.account, lambda view: view.record.account))
 
-    @routes.get("/accounts/{account}", responses=answers(200, _ACCOUNT | {"debts": [_DEBT]}))
+    @routes.get("/accounts/{account}", responses=answers(200, _ACCOUNT | {"debts": [DEBT]}))
     def get_account(account: AccountNumber) -> JsonResponse:
         """One member, with its oldest open debts."""
         return JsonResponse(shapes.account_with_debts(services.accounts.get(account)))

@@ -5,10 +5,24 @@ from dataclasses import dataclass, field
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from backend.api import accounts, evidence, network, readings, sessions, settlements, statements, stations, tariffs
+from backend.api import (
+    accounts,
+    debts,
+    events,
+    evidence,
+    network,
+    readings,
+    readings_list,
+    sessions,
+    settlements,
+    statements,
+    stations,
+    tariffs,
+    transactions,
+)
 from backend.api.body import ARRIVAL_LIMIT_S, BodyLimit
 from backend.api.problems import JsonResponse, install
-from backend.api.requests import operator_only
+from backend.api.requests import known_query, operator_only
 from backend.application.services import Services
 
 
@@ -33,6 +47,7 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
         default_response_class=JsonResponse,
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
+        dependencies=[Depends(known_query)],
     )
     install(app)
     operator = Depends(operator_only(options.token.encode()))
@@ -42,8 +57,12 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.include_router(tariffs.router(services, operator))
     app.include_router(sessions.router(services))
     app.include_router(readings.router(services))
+    app.include_router(readings_list.router(services))
     app.include_router(statements.router(services))
     app.include_router(settlements.router(services, operator))
+    app.include_router(debts.router(services))
+    app.include_router(transactions.router(services))
+    app.include_router(events.router(services))
     app.include_router(evidence.router(services))
     app.add_middleware(BodyLimit, limit_bytes=options.body_limit_bytes, arrival_limit_s=options.arrival_limit_s)
     return app

@@ -1,20 +1,19 @@
 """/v1/readings."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
-from backend.api import shapes
 from backend.api.description import BMS_READING, METER_READING, answers, body_like
 from backend.api.problems import JsonResponse, problem_of
-from backend.api.requests import DEFAULT_PAGE, U24_MAX, After, Body, Integer, Limit, fields_of, strict_json
+from backend.api.requests import Body, fields_of, strict_json
 from backend.application.readings import ACCEPTED, BMS, DUPLICATE, MAX_READINGS, METER
 from backend.application.records import Verdict
 from backend.application.services import Services
 from domain.errors import Malformed, OutOfRange
 from domain.reading import SignedBmsReading, SignedMeterReading
-from domain.wire import Json, bms_from_json, bms_to_json, meter_from_json, meter_to_json
+from domain.wire import Json, bms_from_json, meter_from_json
 
 Signed = TypeVar("Signed", SignedMeterReading, SignedBmsReading)
 _REFUSAL = {
@@ -69,22 +68,6 @@ def router(services: Services) -> APIRouter:
                 "refused": [_refusal(one) for one in sorted(refused, key=lambda one: (one.kind != METER, one.index))],
             }
         )
-
-    @routes.get("/readings", responses=answers(200, {"items": [METER_READING], "next": None}))
-    def list_readings(
-        station: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
-        account: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
-        limit: Limit = DEFAULT_PAGE,
-        after: After = 0,
-    ) -> JsonResponse:
-        """Readings of one station's meter, or of one account's vehicle, by sequence."""
-        if (station is None) == (account is None):
-            raise Malformed("give either station or account")
-        if station is not None:
-            found = services.readings.meter_page(station, after, limit)
-            return JsonResponse(shapes.page(found, limit, meter_to_json, lambda one: one.reading.sequence))
-        vehicle = services.readings.bms_page(account or 0, after, limit)
-        return JsonResponse(shapes.page(vehicle, limit, bms_to_json, lambda one: one.reading.sequence))
 
     return routes
 

@@ -6,18 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from backend.api.problems import NotJson, Unauthorised
 from domain.errors import Malformed
 from domain.evidence import parse_json
-from domain.text import parse_address
+from domain.text import parse_address, parse_hex
 
 U24_MAX = (1 << 24) - 1
 U32_MAX = (1 << 32) - 1
 U40_MAX = (1 << 40) - 1
 I32_MIN, I32_MAX = -(1 << 31), (1 << 31) - 1
 SERIAL_MAX = (1 << 62) - 1
+HASH_BYTES = 32
 MAX_PAGE = 500
 DEFAULT_PAGE = 100
 
@@ -50,8 +52,45 @@ Integer = Annotated[int, BeforeValidator(_digits)]
 Body = Annotated[bytes, Depends(raw_body)]
 Limit = Annotated[Integer, Query(ge=1, le=MAX_PAGE, description="How many items at most")]
 After = Annotated[Integer, Query(ge=0, le=SERIAL_MAX, description="`next` of the page before")]
+
+
+def _flag(text: object) -> object:
+    if text not in ("true", "false"):
+        raise ValueError("neither true nor false")
+    return text
+
+
+def _hash(text: object) -> object:
+    """32 bytes in hexadecimal."""
+    return parse_hex(str(text), HASH_BYTES)
+
+
+def _owner(text: object) -> object:
+    return parse_address(str(text))
+
+
+Number = Annotated[Integer | None, Query(ge=0, le=U24_MAX)]
+Wide = Annotated[Integer | None, Query(ge=0, le=U40_MAX)]
+From = Annotated[Integer | None, Query(alias="from", ge=0, le=U40_MAX, description="First second that counts")]
+To = Annotated[Integer | None, Query(alias="to", ge=0, le=U40_MAX, description="First second that does not count")]
+Flag = Annotated[Annotated[bool, BeforeValidator(_flag)] | None, Query()]
+HashQuery = Annotated[Annotated[bytes, BeforeValidator(_hash)] | None, Query()]
+AddressQuery = Annotated[Annotated[bytes, BeforeValidator(_owner)] | None, Query()]
+SettlementName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A settlement's id")]
 AccountNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
 StationNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
+
+
+async def known_query(request: Request) -> None:
+    """Malformed if the query has a parameter that the route does not know, or one twice."""
+    route = request.scope["route"]
+    known = {one.alias for one in route.dependant.query_params} if isinstance(route, APIRoute) else set[str]()
+    given = [name for name, _ in request.query_params.multi_items()]
+    if not known.issuperset(given):
+        shown = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        raise Malformed(f"the query has a parameter that is unknown here; {shown}")
+    if len(set(given)) < len(given):
+        raise Malformed("the query has a parameter twice; give each once")
 
 
 class Strict(BaseModel):

@@ -1,19 +1,18 @@
 """/v1/sessions."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from backend.api import shapes
 from backend.api.description import AUTHORISATION, answers, body_like
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, U24_MAX, After, Body, Integer, Limit, strict_json
+from backend.api.requests import DEFAULT_PAGE, HASH_BYTES, After, Body, From, Limit, Number, To, strict_json
+from backend.application.filters import Page, SessionFilter
+from backend.application.records import SessionState
 from backend.application.services import Services
 from domain.errors import Malformed
 from domain.text import hex_text, parse_hex
 from domain.wire import authorisation_from_json
 
-_HASH_BYTES = 32
 _ID = "0x" + "ab" * 32
 _SESSION = AUTHORISATION | {"session": _ID, "energy_wh": 1650, "cost_micro": 511_500, "state": "charging"}
 
@@ -35,22 +34,26 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/sessions", responses=answers(200, {"items": [_SESSION], "next": None}))
     def list_sessions(
-        station: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
-        account: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
+        station: Number = None,
+        account: Number = None,
+        state: SessionState | None = None,
+        from_s: From = None,
+        to_s: To = None,
         limit: Limit = DEFAULT_PAGE,
         after: After = 0,
     ) -> JsonResponse:
-        """Sessions in the order in which they came."""
-        records = services.sessions.page(after, limit, station=station, account=account)
+        """Sessions in the order in which they came; their time is the first second of the authorisation."""
+        wanted = SessionFilter(station=station, account=account, state=state, from_s=from_s, to_s=to_s)
+        records = services.lists.sessions(Page(after, limit), wanted)
         return JsonResponse(shapes.page(records, limit, shapes.session, lambda record: record.serial))
 
     @routes.get("/sessions/{session}", responses=answers(200, _SESSION))
     def get_session(session: str) -> JsonResponse:
-        """One session, with what was billed to it so far."""
+        """One session: its readings, the statements over them with the rows that billed it, and where they settled."""
         try:
-            session_id = parse_hex(session, _HASH_BYTES)
+            session_id = parse_hex(session, HASH_BYTES)
         except ValueError as error:
             raise Malformed(f"a session is {error}".replace("is not", "must be")) from None
-        return JsonResponse(shapes.session(services.sessions.get(session_id)))
+        return JsonResponse(shapes.session_way(services.ways.session(session_id)))
 
     return routes

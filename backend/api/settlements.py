@@ -6,7 +6,9 @@ from fastapi.params import Depends
 from backend.api import shapes
 from backend.api.description import CID, SETTLEMENT, answers, body_of
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, After, Body, Limit, Strict, model_of
+from backend.api.requests import DEFAULT_PAGE, After, Body, Limit, Strict, Wide, model_of
+from backend.application.filters import Page, SettlementFilter
+from backend.application.records import SettlementState
 from backend.application.services import Services
 
 _SETTLEMENT = {
@@ -56,14 +58,16 @@ def router(services: Services, operator: Depends) -> APIRouter:
         return JsonResponse({"settlement": settlement}, status_code=202)
 
     @routes.get("/settlements", responses=answers(200, {"items": [_SETTLEMENT], "next": None}))
-    def list_settlements(limit: Limit = DEFAULT_PAGE, after: After = 0) -> JsonResponse:
+    def list_settlements(
+        state: SettlementState | None = None, batch: Wide = None, limit: Limit = DEFAULT_PAGE, after: After = 0
+    ) -> JsonResponse:
         """Settlements in the order in which they were built."""
-        records = services.settlements.page(after, limit)
+        records = services.lists.settlements(Page(after, limit), SettlementFilter(state=state, batch=batch))
         return JsonResponse(shapes.page(records, limit, shapes.settlement, lambda record: record.serial))
 
     @routes.get("/settlements/{settlement}", responses=answers(200, _SETTLEMENT | {"amounts": [_AMOUNT]}))
     def get_settlement(settlement: str) -> JsonResponse:
-        """One settlement, with what each billed row moves."""
-        return JsonResponse(shapes.settlement_with_amounts(*services.settlements.get(settlement)))
+        """One settlement, with what each billed row moves and where it is on chain."""
+        return JsonResponse(shapes.settlement_way(services.ways.settlement(settlement)))
 
     return routes

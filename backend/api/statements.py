@@ -1,14 +1,14 @@
 """/v1/statements."""
 
 import re
-from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from backend.api import shapes
 from backend.api.description import CID, STATEMENT, answers, body_like
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, U24_MAX, After, Body, Integer, Limit, strict_json
+from backend.api.requests import DEFAULT_PAGE, After, Body, From, Limit, Number, SettlementName, To, Wide, strict_json
+from backend.application.filters import Page, StatementFilter
 from backend.application.records import StatementState
 from backend.application.services import Services
 from domain.errors import Malformed
@@ -52,21 +52,35 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/statements", responses=answers(200, {"items": [_STATEMENT], "next": None}))
     def list_statements(
-        station: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
+        station: Number = None,
+        account: Number = None,
         state: StatementState | None = None,
+        settlement: SettlementName | None = None,
+        batch: Wide = None,
+        from_s: From = None,
+        to_s: To = None,
         limit: Limit = DEFAULT_PAGE,
         after: After = 0,
     ) -> JsonResponse:
-        """Statements in the order in which they were accepted."""
-        records = services.statements.page(after, limit, station=station, state=state)
+        """Statements in the order in which they were accepted; their time is their first second."""
+        wanted = StatementFilter(
+            station=station,
+            account=account,
+            state=state,
+            settlement=settlement,
+            batch=batch,
+            from_s=from_s,
+            to_s=to_s,
+        )
+        records = services.lists.statements(Page(after, limit), wanted)
         return JsonResponse(shapes.page(records, limit, shapes.statement, lambda record: record.serial))
 
     @routes.get("/statements/{statement}", responses=answers(200, _STATEMENT | {"rows": [_AMOUNTS]}))
     def get_statement(statement: str) -> JsonResponse:
-        """One statement, `<station>-<sequence>`, with what its rows move."""
+        """One statement, `<station>-<sequence>`, with what its rows move and where it settled."""
         place = _PLACE.fullmatch(statement)
         if place is None:
             raise Malformed("a statement is named <station>-<sequence>, such as 7-2")
-        return JsonResponse(shapes.statement_with_amounts(*services.statements.get(int(place[1]), int(place[2]))))
+        return JsonResponse(shapes.statement_way(services.ways.statement(int(place[1]), int(place[2]))))
 
     return routes

@@ -9,7 +9,19 @@ from pydantic import Field
 from backend.api import shapes
 from backend.api.description import ADDRESS, answers, body_of
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, AddressText, After, Body, Limit, StationNumber, Strict, model_of
+from backend.api.requests import (
+    DEFAULT_PAGE,
+    AddressText,
+    After,
+    Body,
+    Flag,
+    Limit,
+    Number,
+    StationNumber,
+    Strict,
+    model_of,
+)
+from backend.application.filters import Page, StationFilter
 from backend.application.services import Services
 from backend.application.stations import MAX_RATED_POWER_W, MAX_STATIONS
 from domain.text import parse_address
@@ -47,9 +59,11 @@ def router(services: Services, operator: Depends) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["stations"], default_response_class=JsonResponse)
 
     @routes.get("/stations", responses=answers(200, {"items": [_STATION], "next": None}))
-    def list_stations(limit: Limit = DEFAULT_PAGE, after: After = 0) -> JsonResponse:
-        """Stations, with registers and sequence of the last settled statement."""
-        records = services.stations.page(after, limit)
+    def list_stations(
+        payee: Number = None, suspended: Flag = None, limit: Limit = DEFAULT_PAGE, after: After = 0
+    ) -> JsonResponse:
+        """Stations by number, with registers and sequence of the last settled statement."""
+        records = services.lists.stations(Page(after, limit), StationFilter(payee=payee, suspended=suspended))
         return JsonResponse(shapes.page(records, limit, shapes.station, lambda record: record.station.station))
 
     @routes.get("/stations/{station}", responses=answers(200, _STATION))

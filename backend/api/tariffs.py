@@ -14,14 +14,16 @@ from backend.api.requests import (
     I32_MAX,
     I32_MIN,
     SERIAL_MAX,
-    U24_MAX,
     U40_MAX,
     Body,
     Integer,
     Limit,
+    Number,
     Strict,
+    Wide,
     model_of,
 )
+from backend.application.filters import Page, TariffFilter
 from backend.application.services import Services
 from backend.application.tariffs import MAX_TARIFFS, Price
 from domain.tariff import Direction
@@ -51,12 +53,17 @@ def router(services: Services, operator: Depends) -> APIRouter:
 
     @routes.get("/tariffs", responses=answers(200, {"items": [{"tariff": 0, "payee": 4} | _PRICE], "next": None}))
     def list_tariffs(
-        payee: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
+        payee: Number = None,
+        direction: Literal["charge", "discharge"] | None = None,
+        valid_at: Wide = None,
         limit: Limit = DEFAULT_PAGE,
         after: Annotated[Integer | None, Query(ge=0, le=SERIAL_MAX)] = None,
     ) -> JsonResponse:
         """Published prices by number; the first one is 0."""
-        found = services.tariffs.page(-1 if after is None else after, limit, payee)
+        wanted = TariffFilter(
+            payee=payee, direction=Direction[direction.upper()] if direction else None, valid_at_s=valid_at
+        )
+        found = services.lists.tariffs(Page(-1 if after is None else after, limit), wanted)
         return JsonResponse(shapes.page(found, limit, shapes.tariff, lambda one: one.tariff))
 
     @routes.post(

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from backend.application.filters import AccountFilter, Page
 from backend.application.operations import Operations
 from backend.application.ports import ChainView, Store
 from backend.application.records import AccountRecord, Balance, DebtRecord
@@ -61,9 +62,9 @@ class Accounts:
             owed_micro, debts = unit.debts.owed_micro(account), unit.debts.open_of(account, MAX_DEBTS_SHOWN)
         return AccountView(record, self.chain.balances_of([account])[0], owed_micro, debts)
 
-    def page(self, after: int, limit: int) -> list[AccountView]:
+    def page(self, page: Page, wanted: AccountFilter) -> list[AccountView]:
         with self.store.read() as unit:
-            records = unit.accounts.page(after, limit)
+            records = unit.accounts.page(page, wanted)
             owed = [unit.debts.owed_micro(record.account) for record in records]
         balances = self.chain.balances_of([record.account for record in records])
         return [AccountView(*one) for one in zip(records, balances, owed, strict=True)]

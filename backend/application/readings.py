@@ -118,18 +118,6 @@ class Readings:
             raise verdict.error
         return verdict
 
-    def meter_page(self, station: int, after: int, limit: int) -> list[SignedMeterReading]:
-        with self.store.read() as unit:
-            if unit.stations.find(station) is None:
-                raise UnknownStation(station)
-            return unit.readings.meter_page(station, after, limit)
-
-    def bms_page(self, account: int, after: int, limit: int) -> list[SignedBmsReading]:
-        with self.store.read() as unit:
-            if unit.accounts.find(account) is None:
-                raise UnknownAccount(account)
-            return unit.readings.bms_page(account, after, limit)
-
     def _meter(self, index: int, signed: SignedMeterReading, known: Known, now_s: UnixSeconds) -> Verdict:
         try:
             return Verdict(kind=METER, index=index, outcome=self._take_meter(signed, known, now_s))

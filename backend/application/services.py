@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.lists import Lists
 from backend.application.network import Network
 from backend.application.readings import Readings
 from backend.application.sessions import Sessions
@@ -11,6 +12,7 @@ from backend.application.settlements import Settlements
 from backend.application.statements import Statements
 from backend.application.stations import Stations
 from backend.application.tariffs import Tariffs
+from backend.application.ways import Ways
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +28,5 @@ class Services:
     settlements: Settlements
     evidence: Evidence
     network: Network
+    lists: Lists
+    ways: Ways

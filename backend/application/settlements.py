@@ -11,7 +11,6 @@ from backend.application.errors import (
     SettlementPaused,
     SettlementRefused,
     TransactionRefused,
-    UnknownSettlement,
 )
 from backend.application.ports import Clock, EvidenceStore, Store, Transactions, UnitOfWork
 from backend.application.records import (
@@ -132,19 +131,6 @@ class Settlements:
         if oldest_s is None or paused:
             return False
         return count >= policy.statements or self.clock.now_s() - oldest_s >= policy.age_s
-
-    def get(self, settlement: str) -> tuple[SettlementRecord, list[tuple[StatementRecord, list[StatementRow]]]]:
-        """A settlement with its statements and what their rows move; UnknownSettlement."""
-        with self.store.read() as unit:
-            record = unit.settlements.find(settlement)
-            if record is None:
-                raise UnknownSettlement(settlement)
-            found = ((unit.statements.find(*place), place) for place in record.statements)
-            return record, [(s, unit.statements.rows(*place)) for s, place in found if s is not None]
-
-    def page(self, after: int, limit: int) -> list[SettlementRecord]:
-        with self.store.read() as unit:
-            return unit.settlements.page(after, limit)
 
     def paused(self) -> bool:
         """Whether governance paused the escrow, as far as the chain was read."""

@@ -29,10 +29,6 @@ class Stations:
             raise UnknownStation(station)
         return record
 
-    def page(self, after: int, limit: int) -> list[StationRecord]:
-        with self.store.read() as unit:
-            return unit.stations.page(after, limit)
-
     def register(self, signers: Sequence[bytes], *, rated_power_w: int, bidirectional: bool) -> list[StationId]:
         """Registers one station for each key under the operator's account; their numbers."""
         if not 1 <= len(signers) <= MAX_STATIONS:

@@ -7,7 +7,7 @@ from backend.application.errors import NoOperatorAccount
 from backend.application.operations import Operations
 from backend.application.ports import Store
 from domain.errors import OutOfRange
-from domain.tariff import Direction, Tariff
+from domain.tariff import Direction
 from domain.units import TariffId
 
 TARIFFS_PER_CALL = 100
@@ -30,10 +30,6 @@ class Tariffs:
 
     store: Store
     operations: Operations
-
-    def page(self, after: int, limit: int, payee: int | None) -> list[Tariff]:
-        with self.store.read() as unit:
-            return unit.tariffs.page(after, limit, payee)
 
     def publish(self, prices: Sequence[Price]) -> list[TariffId]:
         """Publishes prices for the operator's own account, in order; their numbers."""
