@@ -28,6 +28,7 @@ from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.idempotency import Keys
 from backend.application.lists import Lists
 from backend.application.network import Network
 from backend.application.operations import Operations
@@ -131,7 +132,8 @@ def _platform(
     contracts = {name: contract.address for name, contract in deployment.contracts.items()}
     indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
     outbox = Outbox(store, writer, contracts, clock)
-    operations = Operations(store, outbox, indexer)
+    keys = Keys(store, clock)
+    operations = Operations(store, outbox, indexer, keys)
     services = Services(
         accounts=Accounts(store, reader, operations),
         stations=Stations(store, operations),
@@ -151,6 +153,7 @@ def _platform(
         ),
         lists=Lists(store),
         ways=Ways(store),
+        keys=keys,
     )
     return Platform(settings, services, store, outbox, indexer)
 

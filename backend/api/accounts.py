@@ -20,11 +20,13 @@ from backend.api.requests import (
     Body,
     Flag,
     Limit,
+    OnceOnly,
     Strict,
     model_of,
 )
 from backend.application.accounts import MAX_DEPOSIT_MICRO, MAX_MEMBERS, Deposit, Member
 from backend.application.filters import AccountFilter, Page
+from backend.application.idempotency import Once
 from backend.application.services import Services
 from domain.text import parse_address
 
@@ -107,14 +109,15 @@ def router(services: Services, operator: Depends) -> APIRouter:
         responses=answers(201, {"accounts": [12]}),
         openapi_extra=body_of(MembersBody, {"members": [{"owner": ADDRESS, "driver_key": None}]}),
     )
-    def open_accounts(body: Body) -> JsonResponse:
+    def open_accounts(body: Body, once: OnceOnly) -> JsonResponse:
         """Opens accounts on chain; members bring their own addresses and keep their keys."""
         members = model_of(MembersBody, body).members
         accounts = services.accounts.open(
             [
                 Member(parse_address(one.owner), parse_address(one.driver_key) if one.driver_key else None)
                 for one in members
-            ]
+            ],
+            once,
         )
         return JsonResponse({"accounts": accounts}, status_code=201)
 
@@ -125,10 +128,10 @@ def router(services: Services, operator: Depends) -> APIRouter:
         responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
         openapi_extra=body_of(AmountBody, {"amount_micro": 25_000_000}),
     )
-    def deposit(account: AccountNumber, body: Body) -> JsonResponse:
+    def deposit(account: AccountNumber, body: Body, once: OnceOnly) -> JsonResponse:
         """Mints and deposits money for a member."""
         amount_micro = model_of(AmountBody, body).amount_micro
-        return _paid_in([Deposit(account, amount_micro)])
+        return _paid_in([Deposit(account, amount_micro)], once)
 
     @routes.post(
         "/deposits",
@@ -137,13 +140,13 @@ def router(services: Services, operator: Depends) -> APIRouter:
         responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
         openapi_extra=body_of(DepositsBody, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
     )
-    def deposit_many(body: Body) -> JsonResponse:
+    def deposit_many(body: Body, once: OnceOnly) -> JsonResponse:
         """Mints once, and deposits money for several members."""
         deposits = model_of(DepositsBody, body).deposits
-        return _paid_in([Deposit(one.account, one.amount_micro) for one in deposits])
+        return _paid_in([Deposit(one.account, one.amount_micro) for one in deposits], once)
 
-    def _paid_in(deposits: list[Deposit]) -> JsonResponse:
-        services.accounts.pay_in(deposits)
+    def _paid_in(deposits: list[Deposit], once: Once | None) -> JsonResponse:
+        services.accounts.pay_in(deposits, once)
         shown = [{"account": one.account, "amount_micro": one.amount_micro} for one in deposits]
         return JsonResponse({"deposits": shown}, status_code=201)
 

@@ -1,15 +1,17 @@
 """What comes in: strict JSON bodies, cursors, and the operator's token."""
 
+import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar, cast
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from backend.api.problems import NotJson, Unauthorised
+from backend.application.idempotency import Once
 from domain.errors import Malformed
 from domain.evidence import parse_json
 from domain.text import parse_address, parse_hex
@@ -76,6 +78,23 @@ To = Annotated[Integer | None, Query(alias="to", ge=0, le=U40_MAX, description="
 Flag = Annotated[Annotated[bool, BeforeValidator(_flag)] | None, Query()]
 HashQuery = Annotated[Annotated[bytes, BeforeValidator(_hash)] | None, Query()]
 AddressQuery = Annotated[Annotated[bytes, BeforeValidator(_owner)] | None, Query()]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern="^[ -~]{1,64}$",
+        description="The same request under the same key is carried out once. 1 to 64 printable ASCII characters.",
+    ),
+]
+
+
+async def _once(request: Request, body: Body, key: IdempotencyKey = None) -> Once | None:
+    """The request's key with what it asks for: its path and its body's bytes."""
+    asked = hashlib.sha256(request.url.path.encode() + b"\0" + body).digest()
+    return None if key is None else Once(key, asked)
+
+
+OnceOnly = Annotated[Once | None, Depends(_once)]
 SettlementName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A settlement's id")]
 AccountNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
 StationNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]

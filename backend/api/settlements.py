@@ -6,7 +6,7 @@ from fastapi.params import Depends
 from backend.api import shapes
 from backend.api.description import CID, SETTLEMENT, answers, body_of
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, After, Body, Limit, Strict, Wide, model_of
+from backend.api.requests import DEFAULT_PAGE, After, Body, Limit, OnceOnly, Strict, Wide, model_of
 from backend.application.filters import Page, SettlementFilter
 from backend.application.records import SettlementState
 from backend.application.services import Services
@@ -51,10 +51,13 @@ def router(services: Services, operator: Depends) -> APIRouter:
         responses=answers(202, {"settlement": SETTLEMENT}),
         openapi_extra=body_of(SettleBody, {"retry_refused": False}, required=False),
     )
-    def settle(body: Body) -> JsonResponse:
+    def settle(body: Body, once: OnceOnly) -> JsonResponse:
         """Builds a batch of all that waits and sends it; its state follows under the id."""
         wanted = model_of(SettleBody, body) if body.strip() else SettleBody()
-        settlement = services.settlements.submit(retry_refused=wanted.retry_refused)
+        if once is None:
+            settlement = services.settlements.submit(retry_refused=wanted.retry_refused)
+        else:
+            settlement = services.keys.settle(services.settlements, once, retry_refused=wanted.retry_refused)
         return JsonResponse({"settlement": settlement}, status_code=202)
 
     @routes.get("/settlements", responses=answers(200, {"items": [_SETTLEMENT], "next": None}))

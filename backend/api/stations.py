@@ -17,6 +17,7 @@ from backend.api.requests import (
     Flag,
     Limit,
     Number,
+    OnceOnly,
     StationNumber,
     Strict,
     model_of,
@@ -78,13 +79,14 @@ def router(services: Services, operator: Depends) -> APIRouter:
         responses=answers(201, {"stations": [7]}),
         openapi_extra=body_of(StationsBody, {"signers": [ADDRESS], "rated_power_w": 22000, "bidirectional": False}),
     )
-    def register_stations(body: Body) -> JsonResponse:
+    def register_stations(body: Body, once: OnceOnly) -> JsonResponse:
         """Registers stations on chain under the operator's account; stations keep their keys."""
         wanted = model_of(StationsBody, body)
         stations = services.stations.register(
             [parse_address(signer) for signer in wanted.signers],
             rated_power_w=wanted.rated_power_w,
             bidirectional=wanted.bidirectional,
+            once=once,
         )
         return JsonResponse({"stations": stations}, status_code=201)
 

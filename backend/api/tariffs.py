@@ -19,6 +19,7 @@ from backend.api.requests import (
     Integer,
     Limit,
     Number,
+    OnceOnly,
     Strict,
     Wide,
     model_of,
@@ -73,7 +74,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         responses=answers(201, {"tariffs": [0]}),
         openapi_extra=body_of(PricesBody, {"tariffs": [_PRICE]}),
     )
-    def publish_tariffs(body: Body) -> JsonResponse:
+    def publish_tariffs(body: Body, once: OnceOnly) -> JsonResponse:
         """Publishes prices for the operator's own account; they can never change."""
         wanted = model_of(PricesBody, body).tariffs
         numbers = services.tariffs.publish(
@@ -85,7 +86,8 @@ def router(services: Services, operator: Depends) -> APIRouter:
                     valid_to_s=one.valid_to,
                 )
                 for one in wanted
-            ]
+            ],
+            once,
         )
         return JsonResponse({"tariffs": numbers}, status_code=201)
 

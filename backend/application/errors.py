@@ -69,6 +69,14 @@ class NoOperatorAccount(NotFound):
         self.operator = operator
 
 
+class IdempotencyKeyReused(WattledgerError):
+    """The same idempotency key came with another request before."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("this idempotency key was used for another request before; take a new key for a new request")
+        self.key = key
+
+
 class OtherDeployment(WattledgerError):
     """The data belong to other contracts or another chain than the deployments file names."""
 

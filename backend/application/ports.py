@@ -244,6 +244,25 @@ class OutboxTable(Protocol):
     def reopen_above(self, block: int) -> None: ...
 
 
+class KeyTable(Protocol):
+    """Idempotency keys."""
+
+    def request_of(self, key: str) -> bytes | None:
+        """The digest of the request that a key came with."""
+
+    def transactions(self, key: str, step: str) -> dict[int, bytes]:
+        """What was sent for one step under a key, by place."""
+
+    def keep(self, key: str, request: bytes, now_s: int) -> None:
+        """Keeps a key; one that is there stays as it is."""
+
+    def note(self, key: str, step: str, transactions: Mapping[int, bytes]) -> None:
+        """Keeps what was sent for one step; in the place of what was lost."""
+
+    def drop_before(self, time_s: int) -> None:
+        """Forgets the keys that were kept before a time."""
+
+
 class BlockTable(Protocol):
     def last(self) -> BlockRef | None: ...
     def below(self, number: int) -> BlockRef | None: ...
@@ -283,6 +302,8 @@ class UnitOfWork(Protocol):
     def settlements(self) -> SettlementTable: ...
     @property
     def outbox(self) -> OutboxTable: ...
+    @property
+    def keys(self) -> KeyTable: ...
     @property
     def blocks(self) -> BlockTable: ...
     def clear_projections(self) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.idempotency import Keys
 from backend.application.lists import Lists
 from backend.application.network import Network
 from backend.application.readings import Readings
@@ -30,3 +31,4 @@ class Services:
     network: Network
     lists: Lists
     ways: Ways
+    keys: Keys

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from backend.application.errors import (
@@ -94,22 +94,22 @@ class Settlements:
     clock: Clock
     _building: threading.Lock = field(default_factory=threading.Lock)
 
-    def submit(self, *, retry_refused: bool = False) -> str:
+    def submit(self, *, retry_refused: bool = False, keep: Callable[[UnitOfWork, bytes], None] | None = None) -> str:
         """Builds a batch of all that waits and sends it; its id.
 
         NothingToSettle, SettlementRefused, SettlementPaused.
         """
-        settlement = self.build(retry_refused=retry_refused)
+        settlement = self.build(retry_refused=retry_refused, keep=keep)
         # What is built is kept and will be sent, if not now.
         with contextlib.suppress(ChainUnavailable):
             self.transactions.deliver()
         return settlement
 
-    def build(self, *, retry_refused: bool = False) -> str:
+    def build(self, *, retry_refused: bool = False, keep: Callable[[UnitOfWork, bytes], None] | None = None) -> str:
         """Keeps a batch, with its signed transaction, in one unit of work; nothing is sent yet.
 
         The id derives from the batch's bytes. A statement that the contracts refuse is marked with
-        the reason, and the batch is built without it.
+        the reason, and the batch is built without it. `keep` is given the transaction in the same unit of work.
         """
         with self._building:
             if retry_refused:
@@ -121,6 +121,8 @@ class Settlements:
                 purpose = PURPOSE + draft.record.settlement
                 [sent] = self.transactions.queue(unit.outbox, [draft.planned], purpose)
                 unit.settlements.sent_as(draft.record.settlement, sent)
+                if keep is not None:
+                    keep(unit, sent)
         return draft.record.settlement
 
     def due(self, policy: BatchPolicy) -> bool:
