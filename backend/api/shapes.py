@@ -1,7 +1,7 @@
 """JSON that goes out."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from backend.application.accounts import AccountView
 from backend.application.records import (
@@ -25,7 +25,6 @@ Item = TypeVar("Item")
 
 ROLES = {1: "governor", 2: "operator", 4: "settler", 8: "auditor", 16: "issuer"}
 ROLE_BITS = {name: bit for bit, name in ROLES.items()}
-_ADDRESS_BYTES = 20
 
 
 def page(items: Sequence[Item], limit: int, shape: Callable[[Item], Json], cursor: Callable[[Item], int]) -> Json:
@@ -190,7 +189,7 @@ def event(seen: ChainEvent) -> Json:
         "log_index": seen.log_index,
         "contract": seen.contract,
         "name": seen.name,
-        "args": {name: _argument(value) for name, value in seen.args.items()},
+        "args": seen.plain_args(),
         "tx": hex_text(seen.tx),
     }
 
@@ -260,12 +259,3 @@ def _amount(record: StatementRecord, row: StatementRow) -> Json:
         "received_micro": payment.received_micro,
         "set_aside": row.set_aside,
     }
-
-
-def _argument(value: Any) -> Any:
-    if isinstance(value, list):
-        # Words of 256 bits, which not every reader of JSON can hold as numbers.
-        return [f"{word:#066x}" for word in value]
-    if not isinstance(value, bytes):
-        return value
-    return address_text(value) if len(value) == _ADDRESS_BYTES else hex_text(value)

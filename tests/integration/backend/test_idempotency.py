@@ -187,9 +187,8 @@ def test_a_kill_at_any_step_of_a_deposit_deposits_once(own_site: Site, method: s
     with open_platform(own_site.settings()) as platform:
         platform.follow()
         before = supply(own_site)
-        killed_at(
-            platform, method, call, lambda: platform.services.accounts.pay_in([Deposit(1, 5), Deposit(2, 6)], once)
-        )
+        deposits = [Deposit(1, 5), Deposit(2, 6)]
+        killed_at(platform, method, call, lambda: platform.services.accounts.pay_in(deposits, once))
     with open_platform(own_site.settings()) as platform:
         platform.follow()
         accounts = platform.services.accounts
