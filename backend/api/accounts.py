@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.params import Depends
 from pydantic import Field
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.debts import DEBT
 from backend.api.description import ADDRESS, answers, body_of
 from backend.api.problems import JsonResponse
@@ -84,7 +84,10 @@ def router(services: Services, operator: Depends) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["accounts"], default_response_class=JsonResponse)
     only_operator = [operator]
 
-    @routes.get("/accounts", responses=answers(200, {"items": [_ACCOUNT], "next": None}))
+    @routes.get(
+        "/accounts",
+        responses=answers(200, {"items": [_ACCOUNT], "next": 12}, schema=schemas.listing(schemas.ACCOUNT)),
+    )
     def list_accounts(
         role: Role | None = None,
         closed: Flag = None,
@@ -97,7 +100,9 @@ def router(services: Services, operator: Depends) -> APIRouter:
         views = services.accounts.page(Page(after, limit), wanted)
         return JsonResponse(shapes.page(views, limit, shapes.account, lambda view: view.record.account))
 
-    @routes.get("/accounts/{account}", responses=answers(200, _ACCOUNT | {"debts": [DEBT]}))
+    @routes.get(
+        "/accounts/{account}", responses=answers(200, _ACCOUNT | {"debts": [DEBT]}, schema=schemas.ACCOUNT_WITH_DEBTS)
+    )
     def get_account(account: AccountNumber) -> JsonResponse:
         """One member, with its oldest open debts."""
         return JsonResponse(shapes.account_with_debts(services.accounts.get(account)))
@@ -106,8 +111,8 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/accounts",
         status_code=201,
         dependencies=only_operator,
-        responses=answers(201, {"accounts": [12]}),
-        openapi_extra=body_of(MembersBody, {"members": [{"owner": ADDRESS, "driver_key": None}]}),
+        responses=answers(201, {"accounts": [12]}, schema=schemas.record(accounts=schemas.array(schemas.U24))),
+        openapi_extra=body_of(MembersBody, {"members": [{"owner": ADDRESS, "driver_key": ADDRESS}]}),
     )
     def open_accounts(body: Body, once: OnceOnly) -> JsonResponse:
         """Opens accounts on chain; members bring their own addresses and keep their keys."""
@@ -125,7 +130,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/accounts/{account}/deposits",
         status_code=201,
         dependencies=only_operator,
-        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}, schema=schemas.DEPOSITS),
         openapi_extra=body_of(AmountBody, {"amount_micro": 25_000_000}),
     )
     def deposit(account: AccountNumber, body: Body, once: OnceOnly) -> JsonResponse:
@@ -137,7 +142,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/deposits",
         status_code=201,
         dependencies=only_operator,
-        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}, schema=schemas.DEPOSITS),
         openapi_extra=body_of(DepositsBody, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
     )
     def deposit_many(body: Body, once: OnceOnly) -> JsonResponse:

@@ -11,8 +11,10 @@ from backend.api import (
     events,
     evidence,
     network,
+    problem_types,
     readings,
     readings_list,
+    reference_page,
     sessions,
     settlements,
     statements,
@@ -41,7 +43,7 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
         title="Wattledger",
         version="1",
         description="Signed meter readings in, settlement on chain and evidence for everybody out.",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         default_response_class=JsonResponse,
@@ -64,6 +66,8 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.include_router(transactions.router(services))
     app.include_router(events.router(services))
     app.include_router(evidence.router(services))
+    app.include_router(problem_types.router())
+    app.include_router(reference_page.router(app.openapi))
     app.add_middleware(BodyLimit, limit_bytes=options.body_limit_bytes, arrival_limit_s=options.arrival_limit_s)
     return app
 

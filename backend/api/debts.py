@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.description import answers
 from backend.api.problems import JsonResponse
 from backend.api.requests import DEFAULT_PAGE, After, Flag, Limit, Number
@@ -26,7 +26,7 @@ def router(services: Services) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["debts and disputes"], default_response_class=JsonResponse)
 
-    @routes.get("/debts", responses=answers(200, {"items": [DEBT], "next": None}))
+    @routes.get("/debts", responses=answers(200, {"items": [DEBT], "next": 12}, schema=schemas.listing(schemas.DEBT)))
     def list_debts(
         debtor: Number = None,
         creditor: Number = None,
@@ -39,7 +39,10 @@ def router(services: Services) -> APIRouter:
         records = services.lists.debts(Page(after, limit), wanted)
         return JsonResponse(shapes.page(records, limit, shapes.debt, lambda record: record.place))
 
-    @routes.get("/disputes", responses=answers(200, {"items": [_DISPUTE], "next": None}))
+    @routes.get(
+        "/disputes",
+        responses=answers(200, {"items": [_DISPUTE], "next": 12}, schema=schemas.listing(schemas.DISPUTE)),
+    )
     def list_disputes(
         station: Number = None,
         disputer: Number = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.description import ADDRESS, answers
 from backend.api.problems import JsonResponse
 from backend.api.requests import DEFAULT_PAGE, SERIAL_MAX, U40_MAX, Integer, Limit, Number, Wide
@@ -27,7 +27,9 @@ def router(services: Services) -> APIRouter:
     """The route."""
     routes = APIRouter(prefix="/v1", tags=["network"], default_response_class=JsonResponse)
 
-    @routes.get("/events", responses=answers(200, {"items": [_EVENT], "next": None}))
+    @routes.get(
+        "/events", responses=answers(200, {"items": [_EVENT], "next": 12}, schema=schemas.listing(schemas.EVENT))
+    )
     def list_events(
         contract: Annotated[str | None, Query(pattern=_NAME)] = None,
         name: Annotated[str | None, Query(pattern=_NAME)] = None,

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from backend.api import schemas
 from backend.api.description import ADDRESS, answers
 from backend.api.problems import JsonResponse
 from backend.application.services import Services
@@ -16,7 +17,7 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["network"], default_response_class=JsonResponse)
     network = services.network
 
-    @routes.get("/health", responses=answers(200, _HEALTH))
+    @routes.get("/health", responses=answers(200, _HEALTH, schema=schemas.HEALTH))
     def get_health() -> JsonResponse:
         """Whether the chain answers, how far it was read, and whether settlement is paused by governance."""
         health = network.health()
@@ -31,7 +32,10 @@ def router(services: Services) -> APIRouter:
         )
 
     @routes.get(
-        "/network", responses=answers(200, {"chain_id": 1, "contracts": {"Escrow": ADDRESS}, "deploy_block": 0})
+        "/network",
+        responses=answers(
+            200, {"chain_id": 1, "contracts": {"Escrow": ADDRESS}, "deploy_block": 0}, schema=schemas.NETWORK
+        ),
     )
     def get_network() -> JsonResponse:
         """The chain and our contracts on it."""
@@ -40,7 +44,7 @@ def router(services: Services) -> APIRouter:
             {"chain_id": network.chain_id, "contracts": contracts, "deploy_block": network.deploy_block}
         )
 
-    @routes.get("/audit", responses=answers(200, {"head": 21, "batches": 3, "how": HOW}))
+    @routes.get("/audit", responses=answers(200, {"head": 21, "batches": 3, "how": HOW}, schema=schemas.AUDIT))
     def get_audit() -> JsonResponse:
         """How to audit all of it from the chain and the evidence, without trust in this service."""
         head, batches = network.batches()

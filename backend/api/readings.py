@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter
 
+from backend.api import schemas
 from backend.api.description import BMS_READING, METER_READING, answers, body_like
 from backend.api.problems import JsonResponse, problem_of
 from backend.api.requests import Body, fields_of, strict_json
@@ -19,7 +20,7 @@ Signed = TypeVar("Signed", SignedMeterReading, SignedBmsReading)
 _REFUSAL = {
     "kind": "meter",
     "index": 17,
-    "type": "https://wattledger.example/problems/sequence-gap",
+    "type": "/v1/problems/sequence-gap",
     "detail": "station 7: sequence 14 after 12; send 13 first",
     "expected": 13,
     "received": 14,
@@ -35,7 +36,7 @@ def router(services: Services) -> APIRouter:
     @routes.post(
         "/readings",
         status_code=201,
-        responses=answers(201, {"verdict": "accepted"}, 200),
+        responses=answers(201, {"verdict": "accepted"}, 200, schema=schemas.VERDICT),
         openapi_extra=body_like(METER_READING),
     )
     def take_reading(body: Body) -> JsonResponse:
@@ -45,7 +46,7 @@ def router(services: Services) -> APIRouter:
 
     @routes.post(
         "/readings/batch",
-        responses=answers(200, _SUMMARY),
+        responses=answers(200, _SUMMARY, schema=schemas.DELIVERY),
         openapi_extra=body_like({"meter": [METER_READING], "bms": [BMS_READING]}),
     )
     def take_readings(body: Body) -> JsonResponse:

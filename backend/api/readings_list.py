@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.description import METER_READING, answers
 from backend.api.problems import JsonResponse
 from backend.api.requests import DEFAULT_PAGE, After, From, HashQuery, Limit, Number, To
@@ -11,12 +11,14 @@ from backend.application.services import Services
 from domain.errors import Malformed
 from domain.wire import bms_to_json, meter_to_json
 
+_READINGS = schemas.listing({"anyOf": [schemas.METER_READING, schemas.BMS_READING]})
+
 
 def router(services: Services) -> APIRouter:
     """The route."""
     routes = APIRouter(prefix="/v1", tags=["readings"], default_response_class=JsonResponse)
 
-    @routes.get("/readings", responses=answers(200, {"items": [METER_READING], "next": None}))
+    @routes.get("/readings", responses=answers(200, {"items": [METER_READING], "next": 12}, schema=_READINGS))
     def list_readings(
         station: Number = None,
         account: Number = None,

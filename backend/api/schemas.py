@@ -71,7 +71,15 @@ ACCOUNT = record(
 )
 ACCOUNT_WITH_DEBTS = joined(ACCOUNT, debts=array(DEBT))
 DEPOSITS = record(deposits=array(record(account=U24, amount_micro=UNSIGNED)))
-REPLACEMENT: Json = {"type": "object"}
+REPLACEMENT = record(
+    station=U24,
+    sequence=U24,
+    time=U40,
+    closing_import_wh=U40,
+    closing_export_wh=U40,
+    opening_import_wh=U40,
+    opening_export_wh=U40,
+)
 STATION = record(
     station=U24,
     signer=maybe(ADDRESS),
@@ -90,9 +98,7 @@ STATION = record(
     last_reading_sequence=UNSIGNED,
     last_statement_sequence=U24,
 )
-TARIFF = record(
-    tariff=U24, payee=U24, direction=DIRECTION, price_micro_per_kwh=PRICE, valid_from=U40, valid_to=U40
-)
+TARIFF = record(tariff=U24, payee=U24, direction=DIRECTION, price_micro_per_kwh=PRICE, valid_from=U40, valid_to=U40)
 METER_READING = record(
     station=U24,
     sequence=UNSIGNED,
@@ -224,9 +230,7 @@ NETWORK = record(
     deploy_block=UNSIGNED,
 )
 AUDIT = record(head=UNSIGNED, batches=UNSIGNED, how=text())
-PROBLEM_TYPE = record(
-    type=text("^/v1/problems/"), title=text(), status=array(integer(400, 599)), meaning=text()
-)
+PROBLEM_TYPE = record(type=text("^/v1/problems/"), title=text(), status=integer(400, 599), meaning=text())
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from backend.api import shapes
-from backend.api.description import AUTHORISATION, answers, body_like
+from backend.api import schemas, shapes
+from backend.api.description import ANCHOR, AUTHORISATION, READINGS, ROW, STATEMENT_STATE, answers, body_like
 from backend.api.problems import JsonResponse
 from backend.api.requests import DEFAULT_PAGE, HASH_BYTES, After, Body, From, Limit, Number, To, strict_json
 from backend.application.filters import Page, SessionFilter
@@ -16,6 +16,12 @@ from domain.wire import authorisation_from_json
 _ID = "0x" + "ab" * 32
 _SESSION = AUTHORISATION | {"session": _ID, "energy_wh": 1650, "cost_micro": 511_500, "state": "charging"}
 
+_WAY = {
+    "readings": READINGS,
+    "statements": [STATEMENT_STATE | {"readings": READINGS, "rows": [ROW]} | ANCHOR],
+    "more_statements": False,
+}
+
 
 def router(services: Services) -> APIRouter:
     """The routes."""
@@ -24,7 +30,7 @@ def router(services: Services) -> APIRouter:
     @routes.post(
         "/sessions",
         status_code=201,
-        responses=answers(201, {"session": _ID}, 200),
+        responses=answers(201, {"session": _ID}, 200, schema=schemas.record(session=schemas.HASH)),
         openapi_extra=body_like(AUTHORISATION),
     )
     def open_session(body: Body) -> JsonResponse:
@@ -32,7 +38,10 @@ def router(services: Services) -> APIRouter:
         session, is_new = services.sessions.open(authorisation_from_json(strict_json(body)))
         return JsonResponse({"session": hex_text(session)}, status_code=201 if is_new else 200)
 
-    @routes.get("/sessions", responses=answers(200, {"items": [_SESSION], "next": None}))
+    @routes.get(
+        "/sessions",
+        responses=answers(200, {"items": [_SESSION], "next": 12}, schema=schemas.listing(schemas.SESSION)),
+    )
     def list_sessions(
         station: Number = None,
         account: Number = None,
@@ -47,7 +56,7 @@ def router(services: Services) -> APIRouter:
         records = services.lists.sessions(Page(after, limit), wanted)
         return JsonResponse(shapes.page(records, limit, shapes.session, lambda record: record.serial))
 
-    @routes.get("/sessions/{session}", responses=answers(200, _SESSION))
+    @routes.get("/sessions/{session}", responses=answers(200, _SESSION | _WAY, schema=schemas.SESSION_WITH_WAY))
     def get_session(session: str) -> JsonResponse:
         """One session: its readings, the statements over them with the rows that billed it, and where they settled."""
         try:

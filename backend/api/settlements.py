@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from fastapi.params import Depends
 
-from backend.api import shapes
-from backend.api.description import CID, SETTLEMENT, answers, body_of
+from backend.api import schemas, shapes
+from backend.api.description import ANCHOR, CID, SETTLEMENT, answers, body_of
 from backend.api.problems import JsonResponse
 from backend.api.requests import DEFAULT_PAGE, After, Body, Limit, OnceOnly, Strict, Wide, model_of
 from backend.application.filters import Page, SettlementFilter
@@ -48,7 +48,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/settlements",
         status_code=202,
         dependencies=[operator],
-        responses=answers(202, {"settlement": SETTLEMENT}),
+        responses=answers(202, {"settlement": SETTLEMENT}, schema=schemas.record(settlement=schemas.SETTLEMENT)),
         openapi_extra=body_of(SettleBody, {"retry_refused": False}, required=False),
     )
     def settle(body: Body, once: OnceOnly) -> JsonResponse:
@@ -60,7 +60,10 @@ def router(services: Services, operator: Depends) -> APIRouter:
             settlement = services.keys.settle(services.settlements, once, retry_refused=wanted.retry_refused)
         return JsonResponse({"settlement": settlement}, status_code=202)
 
-    @routes.get("/settlements", responses=answers(200, {"items": [_SETTLEMENT], "next": None}))
+    @routes.get(
+        "/settlements",
+        responses=answers(200, {"items": [_SETTLEMENT], "next": 12}, schema=schemas.listing(schemas.SETTLEMENT_STATE)),
+    )
     def list_settlements(
         state: SettlementState | None = None, batch: Wide = None, limit: Limit = DEFAULT_PAGE, after: After = 0
     ) -> JsonResponse:
@@ -68,7 +71,10 @@ def router(services: Services, operator: Depends) -> APIRouter:
         records = services.lists.settlements(Page(after, limit), SettlementFilter(state=state, batch=batch))
         return JsonResponse(shapes.page(records, limit, shapes.settlement, lambda record: record.serial))
 
-    @routes.get("/settlements/{settlement}", responses=answers(200, _SETTLEMENT | {"amounts": [_AMOUNT]}))
+    @routes.get(
+        "/settlements/{settlement}",
+        responses=answers(200, _SETTLEMENT | ANCHOR | {"amounts": [_AMOUNT]}, schema=schemas.SETTLEMENT_WITH_WAY),
+    )
     def get_settlement(settlement: str) -> JsonResponse:
         """One settlement, with what each billed row moves and where it is on chain."""
         return JsonResponse(shapes.settlement_way(services.ways.settlement(settlement)))

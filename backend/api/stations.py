@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.params import Depends
 from pydantic import Field
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.description import ADDRESS, answers, body_of
 from backend.api.problems import JsonResponse
 from backend.api.requests import (
@@ -59,7 +59,10 @@ def router(services: Services, operator: Depends) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["stations"], default_response_class=JsonResponse)
 
-    @routes.get("/stations", responses=answers(200, {"items": [_STATION], "next": None}))
+    @routes.get(
+        "/stations",
+        responses=answers(200, {"items": [_STATION], "next": 12}, schema=schemas.listing(schemas.STATION)),
+    )
     def list_stations(
         payee: Number = None, suspended: Flag = None, limit: Limit = DEFAULT_PAGE, after: After = 0
     ) -> JsonResponse:
@@ -67,7 +70,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         records = services.lists.stations(Page(after, limit), StationFilter(payee=payee, suspended=suspended))
         return JsonResponse(shapes.page(records, limit, shapes.station, lambda record: record.station.station))
 
-    @routes.get("/stations/{station}", responses=answers(200, _STATION))
+    @routes.get("/stations/{station}", responses=answers(200, _STATION, schema=schemas.STATION))
     def get_station(station: StationNumber) -> JsonResponse:
         """One station."""
         return JsonResponse(shapes.station(services.stations.get(station)))
@@ -76,7 +79,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/stations",
         status_code=201,
         dependencies=[operator],
-        responses=answers(201, {"stations": [7]}),
+        responses=answers(201, {"stations": [7]}, schema=schemas.record(stations=schemas.array(schemas.U24))),
         openapi_extra=body_of(StationsBody, {"signers": [ADDRESS], "rated_power_w": 22000, "bidirectional": False}),
     )
     def register_stations(body: Body, once: OnceOnly) -> JsonResponse:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.params import Depends
 from pydantic import Field
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.description import answers, body_of
 from backend.api.problems import JsonResponse
 from backend.api.requests import (
@@ -52,7 +52,12 @@ def router(services: Services, operator: Depends) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["tariffs"], default_response_class=JsonResponse)
 
-    @routes.get("/tariffs", responses=answers(200, {"items": [{"tariff": 0, "payee": 4} | _PRICE], "next": None}))
+    @routes.get(
+        "/tariffs",
+        responses=answers(
+            200, {"items": [{"tariff": 0, "payee": 4} | _PRICE], "next": 12}, schema=schemas.listing(schemas.TARIFF)
+        ),
+    )
     def list_tariffs(
         payee: Number = None,
         direction: Literal["charge", "discharge"] | None = None,
@@ -71,7 +76,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/tariffs",
         status_code=201,
         dependencies=[operator],
-        responses=answers(201, {"tariffs": [0]}),
+        responses=answers(201, {"tariffs": [0]}, schema=schemas.record(tariffs=schemas.array(schemas.U24))),
         openapi_extra=body_of(PricesBody, {"tariffs": [_PRICE]}),
     )
     def publish_tariffs(body: Body, once: OnceOnly) -> JsonResponse:

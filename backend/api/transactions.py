@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.description import ADDRESS, answers
 from backend.api.problems import JsonResponse
 from backend.api.requests import DEFAULT_PAGE, U40_MAX, After, HashQuery, Integer, Limit, Wide
@@ -29,7 +29,10 @@ def router(services: Services) -> APIRouter:
     """The route."""
     routes = APIRouter(prefix="/v1", tags=["network"], default_response_class=JsonResponse)
 
-    @routes.get("/transactions", responses=answers(200, {"items": [_TRANSACTION], "next": None}))
+    @routes.get(
+        "/transactions",
+        responses=answers(200, {"items": [_TRANSACTION], "next": 12}, schema=schemas.listing(schemas.TRANSACTION)),
+    )
     def list_transactions(
         state: OutboxState | None = None,
         purpose: Annotated[str | None, Query(pattern=_PURPOSE, description="All of it, or `settlement`")] = None,

@@ -9,6 +9,7 @@ from domain.text import address_text, hex_text
 from domain.wire import meter_to_json
 from tests.integration.backend.refusals import refused
 from tests.integration.backend.site import Api, Driver, Meter, new_driver, new_meter
+from tests.unit.backend.json_schema import faults
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,27 @@ def test_transactions_never_show_what_was_signed(api: Api, way: tuple[Driver, Me
     assert nonce == shown[0]["nonce"]
     assert items(api, "/v1/transactions", block=shown[0]["block"])
     assert all(one["purpose"].startswith("settlement:") for one in items(api, "/v1/transactions", purpose="settlement"))
+
+
+def test_answers_are_what_the_description_says(api: Api, way: tuple[Driver, Meter, str, Any]) -> None:
+    driver, meter, session, settlement = way
+    paths = api.get("/v1/openapi.json")["paths"]
+    names = {
+        "account": driver.account,
+        "station": meter.station,
+        "session": session,
+        "statement": f"{meter.station}-1",
+        "settlement": settlement["settlement"],
+        "problem": "malformed",
+    }
+    for path, item in paths.items():
+        if "get" not in item or "{cid}" in path:
+            continue
+        query = {"station": meter.station} if path == "/v1/readings" else {}
+        content = item["get"]["responses"]["200"]["content"]["application/json"]
+        answer = api.get(path.format(**names), **query)
+        assert answer.get("items") != [] or path in {"/v1/debts", "/v1/disputes"}
+        assert list(faults(content["schema"], answer)) == [], path
 
 
 def test_a_cursor_goes_on_where_it_was_while_items_arrive(api: Api) -> None:
