@@ -88,9 +88,9 @@ PROBLEM: Json = {
 }
 
 
-def body_like(example: Json) -> dict[str, Any]:
-    """A JSON body that has exactly the fields of the example, of the same kinds."""
-    return _body(_schema_of(example), example)
+def body_like(example: Json, *, partly: bool = False) -> dict[str, Any]:
+    """A JSON body that has exactly the fields of the example, or `partly` some of them, of the same kinds."""
+    return _body(_schema_of(example) | ({"required": []} if partly else {}), example)
 
 
 def body_of(model: type[BaseModel], example: Json, *, required: bool = True) -> dict[str, Any]:

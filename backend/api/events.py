@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from backend.api import schemas, shapes
 from backend.api.description import ADDRESS, answers
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, SERIAL_MAX, U40_MAX, Integer, Limit, Number, Wide
+from backend.api.requests import DEFAULT_PAGE, BlockBefore, Limit, Number, Serial, Wide
 from backend.application.filters import EventFilter, Page
 from backend.application.services import Services
 from domain.errors import Malformed
@@ -38,9 +38,9 @@ def router(services: Services) -> APIRouter:
         batch: Annotated[Wide, Query(description="A number of a batch among the arguments")] = None,
         from_block: Wide = None,
         to_block: Wide = None,
-        after_block: Annotated[Integer, Query(ge=-1, le=U40_MAX, description="The block before `from_block`")] = -1,
+        after_block: Annotated[BlockBefore, Query(description="The block before `from_block`")] = -1,
         limit: Limit = DEFAULT_PAGE,
-        after: Annotated[Integer | None, Query(ge=0, le=SERIAL_MAX, description="`next` of the page before")] = None,
+        after: Annotated[Serial | None, Query(description="`next` of the page before")] = None,
     ) -> JsonResponse:
         """Events of our contracts in the order of the chain."""
         if contract is not None and contract not in services.network.contracts:

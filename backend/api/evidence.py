@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from backend.api.description import answers
 from backend.api.problems import JsonResponse
+from backend.api.requests import Cid
 from backend.application.services import Services
 
 _BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
@@ -16,7 +17,7 @@ def router(services: Services) -> APIRouter:
     blob = {"description": "The blob", "content": {"application/octet-stream": {"schema": _BYTES, "example": _BLOB}}}
 
     @routes.get("/evidence/{cid}", response_class=Response, responses=answers(200, None, schema={}) | {200: blob})
-    def get_evidence(cid: str) -> Response:
+    def get_evidence(cid: Cid) -> Response:
         """An evidence blob, checked against its CID before it is served."""
         data = services.evidence.get(cid)
         headers = {"ETag": f'"{cid}"', "Cache-Control": "public, max-age=31536000, immutable"}

@@ -193,10 +193,22 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     return problem_response(domain.Malformed(detail))
 
 
-async def _on_http(_: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
-        return await _on_unknown(_, error)
-    return plain_problem(error.status_code, str(error.detail), str(error.detail), error.headers)
+        return await _on_unknown(request, error)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods_of(request)))}
+    return plain_problem(error.status_code, str(error.detail), str(error.detail), headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """All methods of a path; the framework names those of its first route alone."""
+    described: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    like = (
+        item for path, item in described.items() if re.fullmatch(re.sub("{[a-z]+}", "[^/]+", path), request.url.path)
+    )
+    return {method.upper() for item in like for method in item} or {"GET"}
 
 
 async def _on_unknown(request: Request, error: Exception) -> Response:

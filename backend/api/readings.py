@@ -47,7 +47,7 @@ def router(services: Services) -> APIRouter:
     @routes.post(
         "/readings/batch",
         responses=answers(200, _SUMMARY, schema=schemas.DELIVERY),
-        openapi_extra=body_like({"meter": [METER_READING], "bms": [BMS_READING]}),
+        openapi_extra=body_like({"meter": [METER_READING], "bms": [BMS_READING]}, partly=True),
     )
     def take_readings(body: Body) -> JsonResponse:
         """Takes up to 5000 readings, those of one station or vehicle in order; durable when it answers."""

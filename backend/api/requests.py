@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from backend.api.problems import NotJson, Unauthorised
 from backend.application.idempotency import Once
@@ -50,10 +50,15 @@ def _digits(text: object) -> object:
     return text
 
 
-Integer = Annotated[int, BeforeValidator(_digits)]
+# The bounds stand before the validator: behind it, the description would not show them.
+U24 = Annotated[int, Field(ge=0, le=U24_MAX), BeforeValidator(_digits)]
+U40 = Annotated[int, Field(ge=0, le=U40_MAX), BeforeValidator(_digits)]
+Serial = Annotated[int, Field(ge=0, le=SERIAL_MAX), BeforeValidator(_digits)]
+Count = Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_digits)]
+BlockBefore = Annotated[int, Field(ge=-1, le=U40_MAX), BeforeValidator(_digits)]
 Body = Annotated[bytes, Depends(raw_body)]
-Limit = Annotated[Integer, Query(ge=1, le=MAX_PAGE, description="How many items at most")]
-After = Annotated[Integer, Query(ge=0, le=SERIAL_MAX, description="`next` of the page before")]
+Limit = Annotated[Count, Query(description="How many items at most")]
+After = Annotated[Serial, Query(description="`next` of the page before")]
 
 
 def _flag(text: object) -> object:
@@ -71,13 +76,18 @@ def _owner(text: object) -> object:
     return parse_address(str(text))
 
 
-Number = Annotated[Integer | None, Query(ge=0, le=U24_MAX)]
-Wide = Annotated[Integer | None, Query(ge=0, le=U40_MAX)]
-From = Annotated[Integer | None, Query(alias="from", ge=0, le=U40_MAX, description="First second that counts")]
-To = Annotated[Integer | None, Query(alias="to", ge=0, le=U40_MAX, description="First second that does not count")]
-Flag = Annotated[Annotated[bool, BeforeValidator(_flag)] | None, Query()]
-HashQuery = Annotated[Annotated[bytes, BeforeValidator(_hash)] | None, Query()]
-AddressQuery = Annotated[Annotated[bytes, BeforeValidator(_owner)] | None, Query()]
+_HASH = WithJsonSchema({"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"})
+_ADDRESS = WithJsonSchema({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"})
+Number = Annotated[U24 | None, Query()]
+Wide = Annotated[U40 | None, Query()]
+From = Annotated[U40 | None, Query(alias="from", description="First second that counts")]
+To = Annotated[U40 | None, Query(alias="to", description="First second that does not count")]
+Flag = Annotated[
+    Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": ["true", "false"]})] | None,
+    Query(),
+]
+HashQuery = Annotated[Annotated[bytes, BeforeValidator(_hash), _HASH] | None, Query()]
+AddressQuery = Annotated[Annotated[bytes, BeforeValidator(_owner), _ADDRESS] | None, Query()]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -96,8 +106,11 @@ async def _once(request: Request, body: Body, key: IdempotencyKey = None) -> Onc
 
 OnceOnly = Annotated[Once | None, Depends(_once)]
 SettlementName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A settlement's id")]
-AccountNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
-StationNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
+AccountNumber = Annotated[U24, Path()]
+StationNumber = Annotated[U24, Path()]
+SessionId = Annotated[str, Path(), _HASH]
+StatementId = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,8}-[0-9]{1,8}$"})]
+Cid = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^b[a-z2-7]{58}$"})]
 
 
 async def known_query(request: Request) -> None:
@@ -123,7 +136,7 @@ def _is_address(text: str) -> str:
     return text
 
 
-AddressText = Annotated[str, Field(min_length=42, max_length=42), AfterValidator(_is_address)]
+AddressText = Annotated[str, Field(min_length=42, max_length=42), AfterValidator(_is_address), _ADDRESS]
 
 
 def model_of(kind: type[Model], body: bytes) -> Model:

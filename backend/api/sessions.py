@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from backend.api import schemas, shapes
 from backend.api.description import ANCHOR, AUTHORISATION, READINGS, ROW, STATEMENT_STATE, answers, body_like
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, HASH_BYTES, After, Body, From, Limit, Number, To, strict_json
+from backend.api.requests import DEFAULT_PAGE, HASH_BYTES, After, Body, From, Limit, Number, SessionId, To, strict_json
 from backend.application.filters import Page, SessionFilter
 from backend.application.records import SessionState
 from backend.application.services import Services
@@ -57,7 +57,7 @@ def router(services: Services) -> APIRouter:
         return JsonResponse(shapes.page(records, limit, shapes.session, lambda record: record.serial))
 
     @routes.get("/sessions/{session}", responses=answers(200, _SESSION | _WAY, schema=schemas.SESSION_WITH_WAY))
-    def get_session(session: str) -> JsonResponse:
+    def get_session(session: SessionId) -> JsonResponse:
         """One session: its readings, the statements over them with the rows that billed it, and where they settled."""
         try:
             session_id = parse_hex(session, HASH_BYTES)

@@ -7,7 +7,19 @@ from fastapi import APIRouter
 from backend.api import schemas, shapes
 from backend.api.description import ANCHOR, CID, READINGS, ROW, STATEMENT, STATEMENT_STATE, answers, body_like
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, After, Body, From, Limit, Number, SettlementName, To, Wide, strict_json
+from backend.api.requests import (
+    DEFAULT_PAGE,
+    After,
+    Body,
+    From,
+    Limit,
+    Number,
+    SettlementName,
+    StatementId,
+    To,
+    Wide,
+    strict_json,
+)
 from backend.application.filters import Page, StatementFilter
 from backend.application.records import StatementState
 from backend.application.services import Services
@@ -73,7 +85,7 @@ def router(services: Services) -> APIRouter:
             200, _STATEMENT | ANCHOR | {"readings": READINGS, "rows": [ROW]}, schema=schemas.STATEMENT_WITH_WAY
         ),
     )
-    def get_statement(statement: str) -> JsonResponse:
+    def get_statement(statement: StatementId) -> JsonResponse:
         """One statement, `<station>-<sequence>`, with what its rows move and where it settled."""
         place = _PLACE.fullmatch(statement)
         if place is None:

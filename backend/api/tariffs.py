@@ -13,13 +13,12 @@ from backend.api.requests import (
     DEFAULT_PAGE,
     I32_MAX,
     I32_MIN,
-    SERIAL_MAX,
     U40_MAX,
     Body,
-    Integer,
     Limit,
     Number,
     OnceOnly,
+    Serial,
     Strict,
     Wide,
     model_of,
@@ -63,7 +62,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
         direction: Literal["charge", "discharge"] | None = None,
         valid_at: Wide = None,
         limit: Limit = DEFAULT_PAGE,
-        after: Annotated[Integer | None, Query(ge=0, le=SERIAL_MAX)] = None,
+        after: Annotated[Serial | None, Query(description="`next` of the page before")] = None,
     ) -> JsonResponse:
         """Published prices by number; the first one is 0."""
         wanted = TariffFilter(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from backend.api import schemas, shapes
 from backend.api.description import ADDRESS, answers
 from backend.api.problems import JsonResponse
-from backend.api.requests import DEFAULT_PAGE, U40_MAX, After, HashQuery, Integer, Limit, Wide
+from backend.api.requests import DEFAULT_PAGE, After, HashQuery, Limit, Wide
 from backend.application.filters import Page, TransactionFilter
 from backend.application.records import OutboxState
 from backend.application.services import Services
@@ -36,7 +36,7 @@ def router(services: Services) -> APIRouter:
     def list_transactions(
         state: OutboxState | None = None,
         purpose: Annotated[str | None, Query(pattern=_PURPOSE, description="All of it, or `settlement`")] = None,
-        nonce: Annotated[Integer | None, Query(ge=0, le=U40_MAX)] = None,
+        nonce: Wide = None,
         block: Wide = None,
         tx: HashQuery = None,
         limit: Limit = DEFAULT_PAGE,

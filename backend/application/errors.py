@@ -9,6 +9,10 @@ from domain.errors import AuthorisationRefused, NotFound, WattledgerError
 
 
 class ChainUnavailable(WattledgerError):
+    """The chain cannot be asked now."""
+
+
+class ChainUnreachable(ChainUnavailable):
     """No chain answers, or another one than the deployments file names."""
 
 

@@ -14,7 +14,7 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import LogReceipt, RPCEndpoint, RPCResponse, TxReceipt
 
 from backend.adapters.chain.deployment import Deployment
-from backend.application.errors import ChainUnavailable
+from backend.application.errors import ChainUnreachable
 from backend.application.records import Balance
 from domain.chain import BlockRef, Call, ChainEvent
 from domain.errors import Malformed
@@ -25,10 +25,6 @@ REQUEST_TIMEOUT_S = 20
 LOG_BLOCKS = 2_000
 """How many blocks one request for logs spans."""
 _BALANCE_VIEWS = [bytes(Web3.keccak(text=f"{view}(uint24)"))[:4] for view in ("freeOf", "spendableOf", "lockedOf")]
-
-
-class ChainUnreachable(ChainUnavailable):
-    """No chain answers, or another one than the deployments file names."""
 
 
 @dataclass(frozen=True, slots=True)

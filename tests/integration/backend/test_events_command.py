@@ -64,7 +64,7 @@ def test_events_are_narrowed_down(api: Api, settled: tuple[int, int]) -> None:
     [batch] = exported(api, "--event", "BatchSettled", "--station", str(station))
     block = str(batch["block"])
 
-    assert int(batch["args"]["statements"][0], 16) >> 232 == station
+    assert station in {int(word, 16) >> 232 for word in batch["args"]["statements"]}
     assert exported(api, "--contract", "Escrow") == [one for one in everything if one["contract"] == "Escrow"]
     assert [one["event"] for one in exported(api, "--account", str(account))] == ["AccountOpened", "Deposited"]
     assert exported(api, "--from-block", block, "--to-block", block) == [

@@ -81,6 +81,25 @@ def test_every_list_is_paged_alike(path: str) -> None:
     assert {"limit", "after"} <= names
 
 
+@NAMED
+def test_every_number_and_name_in_a_query_or_path_is_bounded(method: str, path: str, operation: Any) -> None:
+    for one in operation.get("parameters", []):
+        kinds = [kind for kind in one["schema"].get("anyOf", [one["schema"]]) if kind.get("type") != "null"]
+        for kind in kinds:
+            bounded = {"minimum", "maximum"} <= set(kind) or bool({"pattern", "enum", "$ref"} & set(kind))
+            assert bounded or one["name"] in {"settlement", "problem"}, (one["name"], kind)
+
+
+def test_a_wrong_method_is_told_all_that_there_are() -> None:
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(APP), base_url="http://x") as client:
+            return await client.delete("/v1/accounts")
+
+    answer = asyncio.run(ask())
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
 def test_operators_requests_take_an_idempotency_key() -> None:
     keyed = {path for _, path, one in ALL for each in one.get("parameters", []) if each["name"] == "Idempotency-Key"}
 

@@ -16,6 +16,7 @@ depends_on = None
 
 _LOG_INDEX_BITS = 20
 _STATION_SHIFT = 232
+_AT_A_TIME = 5_000
 _ACCOUNTS = frozenset({"account", "payee", "payer", "debtor", "creditor", "disputer", "by", "to"})
 _INDEXES = (
     ("events_contract", "events", ["contract", "block", "log_index"]),
@@ -127,13 +128,25 @@ def _fill() -> None:
     dispute = sa.text(
         'UPDATE disputes SET place = :place WHERE station = :station AND sequence = :sequence AND "row" = :row'
     )
-    for row in connection.execute(sa.text("SELECT block, log_index, name, args FROM events")).all():
+    for row in _events(connection):
         args = json.loads(row.args)
         for kind, number in _subjects(args):
             connection.execute(subject, {"kind": kind, "number": number, "block": row.block, "log": row.log_index})
         if row.name in ("DebtRecorded", "RowDisputed"):
             place = row.block << _LOG_INDEX_BITS | row.log_index
             connection.execute(debt if row.name == "DebtRecorded" else dispute, args | {"place": place})
+
+
+def _events(connection: sa.Connection) -> Iterator[sa.Row[tuple[int, int, str, str]]]:
+    """All events, some at a time."""
+    query = sa.text(
+        "SELECT block, log_index, name, args FROM events WHERE (block, log_index) > (:block, :log) "
+        "ORDER BY block, log_index LIMIT :limit"
+    )
+    place = (-1, 0)
+    while rows := connection.execute(query, {"block": place[0], "log": place[1], "limit": _AT_A_TIME}).all():
+        yield from rows
+        place = (rows[-1].block, rows[-1].log_index)
 
 
 def _subjects(args: dict[str, object]) -> Iterator[tuple[str, int]]:
