@@ -28,7 +28,9 @@ from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.idempotency import Keys
 from backend.application.intake import Intake
+from backend.application.lists import Lists
 from backend.application.network import Network
 from backend.application.operations import Operations
 from backend.application.readings import Readings
@@ -38,6 +40,7 @@ from backend.application.settlements import Settlements
 from backend.application.statements import Statements
 from backend.application.stations import Stations
 from backend.application.tariffs import Tariffs
+from backend.application.ways import Ways
 from backend.config import Settings, SettingsInvalid, load_settings
 from domain.errors import NothingToSettle, WattledgerError
 from domain.text import address_text, hex_text
@@ -145,7 +148,8 @@ def _platform(
     contracts = {name: contract.address for name, contract in deployment.contracts.items()}
     indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
     outbox = Outbox(store, writer, contracts, clock)
-    operations = Operations(store, outbox, indexer)
+    keys = Keys(store, clock)
+    operations = Operations(store, outbox, indexer, keys)
     readings = Readings(store, clock, deployment.station_domain, deployment.account_domain)
     services = Services(
         accounts=Accounts(store, reader, operations),
@@ -161,9 +165,13 @@ def _platform(
             chain_id=deployment.chain_id,
             deploy_block=deployment.block,
             contracts=contracts,
+            events=deployment.events,
             chain=reader,
             store=store,
         ),
+        lists=Lists(store),
+        ways=Ways(store),
+        keys=keys,
     )
     return Platform(settings, services, store, outbox, indexer)
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from backend.application.filters import Page, SettlementFilter
 from backend.config import load_settings
 from backend.main import Platform, open_platform
 from bench.fleet import Fleet, Meter
@@ -144,7 +145,8 @@ def _left_behind(service: Platform) -> int:
 def _settlements(service: Platform) -> list[bytes]:
     """The signed transactions of all settlements, in the order of their nonces."""
     with service.store.read() as unit:
-        entries = [unit.outbox.find(one.transaction) for one in unit.settlements.page(0, 10_000)]
+        settlements = unit.settlements.page(Page(0, 10_000), SettlementFilter())
+        entries = [unit.outbox.find(one.transaction) for one in settlements]
     return [entry.raw for entry in sorted((e for e in entries if e is not None), key=lambda entry: entry.nonce)]
 
 

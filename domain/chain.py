@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.text import address_text, hex_text
 from domain.units import UnixSeconds
+
+LOG_INDEX_BITS = 20
+"""More events than 2^20 do not fit a block."""
+_ADDRESS_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,15 @@ class ChainEvent:
     name: str
     args: Mapping[str, Any]
 
+    @property
+    def place(self) -> int:
+        """Its place among all events of the chain, as one number."""
+        return self.block << LOG_INDEX_BITS | self.log_index
+
+    def plain_args(self) -> dict[str, Any]:
+        """The arguments as JSON holds them: addresses and hashes as text, lists of 256-bit words in hexadecimal."""
+        return {name: _plain(value) for name, value in self.args.items()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -39,3 +53,12 @@ class Call:
 
     to: bytes
     data: bytes
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        # Words of 256 bits, which not every reader of JSON can hold as numbers.
+        return [f"{word:#066x}" for word in value]
+    if not isinstance(value, bytes):
+        return value
+    return address_text(value) if len(value) == _ADDRESS_BYTES else hex_text(value)

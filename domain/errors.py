@@ -66,30 +66,40 @@ class NotFound(WattledgerError):
 
 
 class UnknownStation(NotFound):
+    """No station has this number."""
+
     def __init__(self, station: int) -> None:
         super().__init__(f"station {station} is not registered; register it on chain first")
         self.station = station
 
 
 class UnknownAccount(NotFound):
+    """No account has this number."""
+
     def __init__(self, account: int) -> None:
         super().__init__(f"account {account} does not exist; open it on chain first")
         self.account = account
 
 
 class UnknownTariff(NotFound):
+    """No tariff has this number."""
+
     def __init__(self, tariff: int) -> None:
         super().__init__(f"tariff {tariff} was never published")
         self.tariff = tariff
 
 
 class UnknownSession(NotFound):
+    """No authorisation of a driver is known under this digest."""
+
     def __init__(self, session: bytes) -> None:
         super().__init__(f"session {hex_text(session)} has no authorisation; submit the driver's authorisation first")
         self.session = session
 
 
 class EvidenceMissing(NotFound):
+    """The evidence store has no blob of this name."""
+
     def __init__(self, cid: str) -> None:
         super().__init__(f"no blob {cid} in the evidence store")
         self.cid = cid
@@ -147,18 +157,24 @@ class MoreThanRated(ReadingRefused):
 
 
 class TimeWentBack(ReadingRefused):
+    """A reading must be later than the one before it."""
+
     def __init__(self, who: str, previous_s: int, received_s: int) -> None:
         super().__init__(f"{who}: time {received_s} is not after {previous_s}; set the device's clock")
         self.who, self.previous_s, self.received_s = who, previous_s, received_s
 
 
 class FromTheFuture(ReadingRefused):
+    """A reading or statement is ahead of the clock."""
+
     def __init__(self, who: str, time_s: int, now_s: int) -> None:
         super().__init__(f"{who}: time {time_s} is {time_s - now_s} s ahead of {now_s}; set the device's clock")
         self.who, self.time_s, self.now_s = who, time_s, now_s
 
 
 class ExportNotPossible(ReadingRefused):
+    """Only a bidirectional station can give energy back."""
+
     def __init__(self, station: int) -> None:
         super().__init__(f"station {station} is not registered as bidirectional, but its export register moved")
         self.station = station
@@ -225,6 +241,8 @@ class RowsDiffer(StatementRefused):
 
 
 class TelemetryRootDiffers(StatementRefused):
+    """The statement was signed over other readings than were sent."""
+
     def __init__(self, station: int, sequence: int, expected: bytes, found: bytes) -> None:
         super().__init__(
             f"station {station}, statement {sequence}: its readings have root {hex_text(expected)}, "
@@ -242,6 +260,8 @@ class TariffNotValid(StatementRefused):
 
 
 class NoTariff(StatementRefused):
+    """The operator published no price for a row."""
+
     def __init__(self, station: int, direction: str, start_s: int, end_s: int) -> None:
         super().__init__(
             f"station {station}: no published {direction} tariff of its operator covers {start_s} to {end_s}"
@@ -250,6 +270,8 @@ class NoTariff(StatementRefused):
 
 
 class NothingToSettle(WattledgerError):
+    """Nothing waits for settlement."""
+
     def __init__(self) -> None:
         super().__init__("no accepted statement and no new evidence waits for settlement")
 
@@ -258,6 +280,8 @@ class NothingToSettle(WattledgerError):
 
 
 class InvalidCid(Malformed):
+    """Text that names no blob."""
+
     def __init__(self, text: str) -> None:
         super().__init__(f"{text[:80]!r} is no CID of version 1 in base32 (it starts with 'b')")
 

@@ -1,29 +1,36 @@
 """/v1/accounts and /v1/deposits."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi.params import Depends
 from pydantic import Field
 
-from backend.api import shapes
+from backend.api import schemas, shapes
+from backend.api.debts import DEBT
 from backend.api.description import ADDRESS, answers, body_of
 from backend.api.problems import JsonResponse
 from backend.api.requests import (
     DEFAULT_PAGE,
     U24_MAX,
     AccountNumber,
+    AddressQuery,
     AddressText,
     After,
     Body,
+    Flag,
     Limit,
+    OnceOnly,
     Strict,
     model_of,
 )
 from backend.application.accounts import MAX_DEPOSIT_MICRO, MAX_MEMBERS, Deposit, Member
+from backend.application.filters import AccountFilter, Page
+from backend.application.idempotency import Once
 from backend.application.services import Services
 from domain.text import parse_address
 
+Role = Literal["governor", "operator", "settler", "auditor", "issuer"]
 Amount = Annotated[int, Field(ge=1, le=MAX_DEPOSIT_MICRO)]
 _ACCOUNT = {
     "account": 12,
@@ -38,7 +45,6 @@ _ACCOUNT = {
     "daily_cap_micro": 15_000_000,
     "deposited_micro": 25_000_000,
 }
-_DEBT = {"number": 0, "creditor": 4, "batch": 3, "owed_micro": 511_500, "share_micro": 511_500}
 
 
 class MemberBody(Strict):
@@ -78,13 +84,25 @@ def router(services: Services, operator: Depends) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["accounts"], default_response_class=JsonResponse)
     only_operator = [operator]
 
-    @routes.get("/accounts", responses=answers(200, {"items": [_ACCOUNT], "next": None}))
-    def list_accounts(limit: Limit = DEFAULT_PAGE, after: After = 0) -> JsonResponse:
-        """Members, with what they may spend now."""
-        views = services.accounts.page(after, limit)
+    @routes.get(
+        "/accounts",
+        responses=answers(200, {"items": [_ACCOUNT], "next": 12}, schema=schemas.listing(schemas.ACCOUNT)),
+    )
+    def list_accounts(
+        role: Role | None = None,
+        closed: Flag = None,
+        owner: AddressQuery = None,
+        limit: Limit = DEFAULT_PAGE,
+        after: After = 0,
+    ) -> JsonResponse:
+        """Members by number, with what they may spend now."""
+        wanted = AccountFilter(role=shapes.ROLE_BITS[role] if role else None, closed=closed, owner=owner)
+        views = services.accounts.page(Page(after, limit), wanted)
         return JsonResponse(shapes.page(views, limit, shapes.account, lambda view: view.record.account))
 
-    @routes.get("/accounts/{account}", responses=answers(200, _ACCOUNT | {"debts": [_DEBT]}))
+    @routes.get(
+        "/accounts/{account}", responses=answers(200, _ACCOUNT | {"debts": [DEBT]}, schema=schemas.ACCOUNT_WITH_DEBTS)
+    )
     def get_account(account: AccountNumber) -> JsonResponse:
         """One member, with its oldest open debts."""
         return JsonResponse(shapes.account_with_debts(services.accounts.get(account)))
@@ -93,17 +111,18 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/accounts",
         status_code=201,
         dependencies=only_operator,
-        responses=answers(201, {"accounts": [12]}),
-        openapi_extra=body_of(MembersBody, {"members": [{"owner": ADDRESS, "driver_key": None}]}),
+        responses=answers(201, {"accounts": [12]}, schema=schemas.record(accounts=schemas.array(schemas.U24))),
+        openapi_extra=body_of(MembersBody, {"members": [{"owner": ADDRESS, "driver_key": ADDRESS}]}),
     )
-    def open_accounts(body: Body) -> JsonResponse:
+    def open_accounts(body: Body, once: OnceOnly) -> JsonResponse:
         """Opens accounts on chain; members bring their own addresses and keep their keys."""
         members = model_of(MembersBody, body).members
         accounts = services.accounts.open(
             [
                 Member(parse_address(one.owner), parse_address(one.driver_key) if one.driver_key else None)
                 for one in members
-            ]
+            ],
+            once,
         )
         return JsonResponse({"accounts": accounts}, status_code=201)
 
@@ -111,28 +130,28 @@ def router(services: Services, operator: Depends) -> APIRouter:
         "/accounts/{account}/deposits",
         status_code=201,
         dependencies=only_operator,
-        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}, schema=schemas.DEPOSITS),
         openapi_extra=body_of(AmountBody, {"amount_micro": 25_000_000}),
     )
-    def deposit(account: AccountNumber, body: Body) -> JsonResponse:
+    def deposit(account: AccountNumber, body: Body, once: OnceOnly) -> JsonResponse:
         """Mints and deposits money for a member."""
         amount_micro = model_of(AmountBody, body).amount_micro
-        return _paid_in([Deposit(account, amount_micro)])
+        return _paid_in([Deposit(account, amount_micro)], once)
 
     @routes.post(
         "/deposits",
         status_code=201,
         dependencies=only_operator,
-        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}, schema=schemas.DEPOSITS),
         openapi_extra=body_of(DepositsBody, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
     )
-    def deposit_many(body: Body) -> JsonResponse:
+    def deposit_many(body: Body, once: OnceOnly) -> JsonResponse:
         """Mints once, and deposits money for several members."""
         deposits = model_of(DepositsBody, body).deposits
-        return _paid_in([Deposit(one.account, one.amount_micro) for one in deposits])
+        return _paid_in([Deposit(one.account, one.amount_micro) for one in deposits], once)
 
-    def _paid_in(deposits: list[Deposit]) -> JsonResponse:
-        services.accounts.pay_in(deposits)
+    def _paid_in(deposits: list[Deposit], once: Once | None) -> JsonResponse:
+        services.accounts.pay_in(deposits, once)
         shown = [{"account": one.account, "amount_micro": one.amount_micro} for one in deposits]
         return JsonResponse({"deposits": shown}, status_code=201)
 

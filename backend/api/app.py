@@ -5,10 +5,26 @@ from dataclasses import dataclass, field
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from backend.api import accounts, evidence, network, readings, sessions, settlements, statements, stations, tariffs
+from backend.api import (
+    accounts,
+    debts,
+    events,
+    evidence,
+    network,
+    problem_types,
+    readings,
+    readings_list,
+    reference_page,
+    sessions,
+    settlements,
+    statements,
+    stations,
+    tariffs,
+    transactions,
+)
 from backend.api.body import ARRIVAL_LIMIT_S, BodyLimit
 from backend.api.problems import JsonResponse, install
-from backend.api.requests import operator_only
+from backend.api.requests import known_query, operator_only
 from backend.application.services import Services
 
 
@@ -27,12 +43,13 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
         title="Wattledger",
         version="1",
         description="Signed meter readings in, settlement on chain and evidence for everybody out.",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         default_response_class=JsonResponse,
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
+        dependencies=[Depends(known_query)],
     )
     install(app)
     operator = Depends(operator_only(options.token.encode()))
@@ -42,9 +59,15 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.include_router(tariffs.router(services, operator))
     app.include_router(sessions.router(services))
     app.include_router(readings.router(services))
+    app.include_router(readings_list.router(services))
     app.include_router(statements.router(services))
     app.include_router(settlements.router(services, operator))
+    app.include_router(debts.router(services))
+    app.include_router(transactions.router(services))
+    app.include_router(events.router(services))
     app.include_router(evidence.router(services))
+    app.include_router(problem_types.router())
+    app.include_router(reference_page.router(app.openapi))
     app.add_middleware(readings.Shortcut, intake=services.intake)
     app.add_middleware(BodyLimit, limit_bytes=options.body_limit_bytes, arrival_limit_s=options.arrival_limit_s)
     return app

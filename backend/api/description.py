@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from backend.api import schemas
 from domain.wire import Json
 
 _HASH, _SIGNATURE = "0x" + "ab" * 32, "0x" + "cd" * 64 + "1b"
@@ -57,8 +58,27 @@ STATEMENT: Json = {
     "rows": [{"account": 12, "energy_wh": 1650, "start_offset_s": 0, "duration_s": 900, "tariff_offset": 0}],
     "signature": _SIGNATURE,
 }
+ROW: Json = {
+    "row": 0,
+    "account": 12,
+    "energy_wh": 1650,
+    "start": 1561971600,
+    "end": 1561972500,
+    "tariff": 0,
+    "direction": "charge",
+    "price_micro_per_kwh": 310_000,
+    "payer": 12,
+    "payee": 4,
+    "owed_micro": 511_500,
+    "received_micro": 511_500,
+    "set_aside": False,
+    "dispute": "disputed",
+}
+STATEMENT_STATE: Json = {"id": "7-2", "evidence": CID, "state": "settled", "batch": 3, "settlement": SETTLEMENT}
+READINGS: Json = {"station": 7, "first": 9, "last": 12}
+ANCHOR: Json = {"manifest": CID, "tx": _HASH, "block": 21, "confirmations": 4}
 PROBLEM: Json = {
-    "type": "https://wattledger.example/problems/sequence-gap",
+    "type": "/v1/problems/sequence-gap",
     "title": "Sequence gap",
     "status": 409,
     "detail": "station 7: sequence 14 after 12; send 13 first",
@@ -68,9 +88,9 @@ PROBLEM: Json = {
 }
 
 
-def body_like(example: Json) -> dict[str, Any]:
-    """A JSON body that has exactly the fields of the example, of the same kinds."""
-    return _body(_schema_of(example), example)
+def body_like(example: Json, *, partly: bool = False) -> dict[str, Any]:
+    """A JSON body that has exactly the fields of the example, or `partly` some of them, of the same kinds."""
+    return _body(_schema_of(example) | ({"required": []} if partly else {}), example)
 
 
 def or_bytes(body: dict[str, Any], media_type: str) -> dict[str, Any]:
@@ -86,27 +106,14 @@ def body_of(model: type[BaseModel], example: Json, *, required: bool = True) -> 
     return _body(_inlined(schema, definitions), example, required=required)
 
 
-def answers(status: int, example: object, *more: int) -> dict[int | str, dict[str, Any]]:
+def answers(status: int, example: object, *more: int, schema: Json) -> dict[int | str, dict[str, Any]]:
     """The answer when all is well, with an example; `more` are other such statuses. Errors are problem details."""
-    fine = {"description": "Done", "content": {"application/json": {"example": example}}}
+    fine = {"description": "Done", "content": {"application/json": {"schema": schema, "example": example}}}
     problem = {
-        "description": "Problem details (RFC 9457)",
-        "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA, "example": PROBLEM}},
+        "description": "Problem details (RFC 9457); /v1/problems lists them",
+        "content": {"application/problem+json": {"schema": schemas.PROBLEM, "example": PROBLEM}},
     }
     return {status: fine, **dict.fromkeys(more, fine), "default": problem}
-
-
-_PROBLEM_SCHEMA: Json = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-    "additionalProperties": True,
-}
 
 
 def _body(schema: Json, example: Json, *, required: bool = True) -> dict[str, Any]:

@@ -15,9 +15,12 @@
 A problem never contains a part of the request's body, only values of known fields.
 """
 
+import inspect
 import json
 import re
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -30,9 +33,10 @@ from backend.application import errors as app
 from domain import errors as domain
 from domain.text import address_text, hex_text
 
-TYPE_ROOT = "https://wattledger.example/problems/"
+TYPE_ROOT = "/v1/problems/"
 MEDIA_TYPE = "application/problem+json"
 MAX_TEXT = 500
+_DOCUMENTED = frozenset({domain.__name__, app.__name__, __name__})
 _ADDRESS_BYTES = 20
 _WIDEST_INTEGER = 1 << 256
 
@@ -48,6 +52,10 @@ class Unauthorised(domain.WattledgerError):
 
     def __init__(self) -> None:
         super().__init__("this needs the operator's token in the header Authorization: Bearer <token>")
+
+
+class UnknownProblem(domain.NotFound):
+    """No kind of problem has this name."""
 
 
 class BodyTooLarge(domain.WattledgerError):
@@ -96,20 +104,37 @@ _STATUS: dict[type[Exception], int] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of problem: what `type`, `title` and `status` say of it, and what it means."""
+
+    type: str
+    title: str
+    status: int
+    meaning: str
+
+
+def problem_types() -> list[ProblemType]:
+    """All kinds of problems that have a type of ours, by name."""
+    modules = (domain, app, sys.modules[__name__])
+    found = {kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)}
+    kinds = [kind for kind in found if issubclass(kind, domain.WattledgerError) and kind is not domain.WattledgerError]
+    return sorted((_type_of(kind) for kind in kinds), key=lambda one: one.type)
+
+
 def status_of(error: Exception) -> int:
     """The HTTP status of an error: that of its class, or of the nearest class above it."""
-    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    return _status_of(type(error))
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
     """An error's problem details: type, title, status, detail, and the error's values."""
-    name = type(error).__name__
+    kind = _type_of(type(error))
     values = {key: shown for key, value in vars(error).items() if (shown := _shown(value)) is not None}
-    words = _words(name)
     return {key: value for key, value in values.items() if not key.startswith("_")} | {
-        "type": TYPE_ROOT + "-".join(words),
-        "title": " ".join(words).capitalize(),
-        "status": status_of(error),
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status,
         "detail": str(error)[:MAX_TEXT],
     }
 
@@ -169,10 +194,22 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     return problem_response(domain.Malformed(detail))
 
 
-async def _on_http(_: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
-        return await _on_unknown(_, error)
-    return plain_problem(error.status_code, str(error.detail), str(error.detail), error.headers)
+        return await _on_unknown(request, error)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods_of(request)))}
+    return plain_problem(error.status_code, str(error.detail), str(error.detail), headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """All methods of a path; the framework names those of its first route alone."""
+    described: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    like = (
+        item for path, item in described.items() if re.fullmatch(re.sub("{[a-z]+}", "[^/]+", path), request.url.path)
+    )
+    return {method.upper() for item in like for method in item} or {"GET"}
 
 
 async def _on_unknown(request: Request, error: Exception) -> Response:
@@ -183,6 +220,18 @@ def internal_error(path: str, error: Exception) -> ProblemResponse:
     """The answer when the service itself failed: the log has the cause, the answer nothing of it."""
     log.error("failed", path=path, error=type(error).__name__, exc_info=error)
     return plain_problem(500, "Internal error", "the service failed; the operator finds the cause in its log")
+
+
+def _type_of(kind: type[Exception]) -> ProblemType:
+    """That of the class, or of the nearest class above it that is documented."""
+    named = next((one for one in kind.__mro__ if one.__module__ in _DOCUMENTED), kind)
+    words = _words(named.__name__)
+    meaning = " ".join((inspect.getdoc(named) or "").split("\n\n")[0].split())
+    return ProblemType(TYPE_ROOT + "-".join(words), " ".join(words).capitalize(), _status_of(kind), meaning)
+
+
+def _status_of(kind: type[Exception]) -> int:
+    return next((_STATUS[one] for one in kind.__mro__ if one in _STATUS), 500)
 
 
 def _words(name: str) -> list[str]:

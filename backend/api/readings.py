@@ -2,22 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.api import shapes
+from backend.api import schemas
 from backend.api.description import BMS_READING, METER_READING, answers, body_like, or_bytes
 from backend.api.problems import JsonResponse, internal_error, problem_of, problem_response
-from backend.api.requests import DEFAULT_PAGE, U24_MAX, After, Body, Integer, Limit, fields_of, strict_json
+from backend.api.requests import Body, fields_of, strict_json
 from backend.application.intake import Intake
 from backend.application.readings import ACCEPTED, DUPLICATE, MAX_READINGS, Delivery, Outcome, Outcomes
 from backend.application.services import Services
 from domain.errors import Malformed, OutOfRange, WattledgerError
 from domain.packet import MEDIA_TYPE, unpack_readings
 from domain.reading import SignedBmsReading, SignedMeterReading
-from domain.wire import Json, bms_from_json, bms_to_json, meter_from_json, meter_to_json
+from domain.wire import Json, bms_from_json, meter_from_json
 
 Signed = TypeVar("Signed", SignedMeterReading, SignedBmsReading)
 METER, BMS = "meter", "bms"
@@ -26,7 +26,7 @@ _REFUSED = "r"
 _REFUSAL = {
     "kind": "meter",
     "index": 2,
-    "type": "https://wattledger.example/problems/sequence-gap",
+    "type": "/v1/problems/sequence-gap",
     "detail": "station 7: sequence 14 after 12; send 13 first",
     "expected": 13,
     "received": 14,
@@ -47,7 +47,7 @@ def router(services: Services) -> APIRouter:
     @routes.post(
         "/readings",
         status_code=201,
-        responses=answers(201, {"verdict": "accepted"}, 200),
+        responses=answers(201, {"verdict": "accepted"}, 200, schema=schemas.VERDICT),
         openapi_extra=body_like(METER_READING),
     )
     async def take_reading(request: Request, body: Body) -> Response:
@@ -56,8 +56,8 @@ def router(services: Services) -> APIRouter:
 
     @routes.post(
         "/readings/batch",
-        responses=answers(200, _SUMMARY),
-        openapi_extra=or_bytes(body_like({"meter": [METER_READING], "bms": [BMS_READING]}), MEDIA_TYPE),
+        responses=answers(200, _SUMMARY, schema=schemas.DELIVERY),
+        openapi_extra=or_bytes(body_like({"meter": [METER_READING], "bms": [BMS_READING]}, partly=True), MEDIA_TYPE),
     )
     async def take_readings(request: Request, body: Body) -> Response:
         """Takes up to 5000 readings, those of one station or vehicle in order; durable when it answers.
@@ -66,22 +66,6 @@ def router(services: Services) -> APIRouter:
         d a duplicate of one accepted before, r refused, for the reason in `refused`.
         """
         return await batch(services.intake, request.headers.get("content-type", ""), body)
-
-    @routes.get("/readings", responses=answers(200, {"items": [METER_READING], "next": None}))
-    def list_readings(
-        station: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
-        account: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
-        limit: Limit = DEFAULT_PAGE,
-        after: After = 0,
-    ) -> JsonResponse:
-        """Readings of one station's meter, or of one account's vehicle, by sequence."""
-        if (station is None) == (account is None):
-            raise Malformed("give either station or account")
-        if station is not None:
-            found = services.readings.meter_page(station, after, limit)
-            return JsonResponse(shapes.page(found, limit, meter_to_json, lambda one: one.reading.sequence))
-        vehicle = services.readings.bms_page(account or 0, after, limit)
-        return JsonResponse(shapes.page(vehicle, limit, bms_to_json, lambda one: one.reading.sequence))
 
     return routes
 

@@ -1,23 +1,27 @@
 """What comes in: strict JSON bodies, cursors, and the operator's token."""
 
+import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar, cast
 
-from fastapi import Depends, Path, Query, Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from fastapi import Depends, Header, Path, Query, Request
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from backend.api.problems import NotJson, Unauthorised
+from backend.application.idempotency import Once
 from domain.errors import Malformed
 from domain.evidence import parse_json
-from domain.text import parse_address
+from domain.text import parse_address, parse_hex
 
 U24_MAX = (1 << 24) - 1
 U32_MAX = (1 << 32) - 1
 U40_MAX = (1 << 40) - 1
 I32_MIN, I32_MAX = -(1 << 31), (1 << 31) - 1
 SERIAL_MAX = (1 << 62) - 1
+HASH_BYTES = 32
 MAX_PAGE = 500
 DEFAULT_PAGE = 100
 
@@ -46,12 +50,79 @@ def _digits(text: object) -> object:
     return text
 
 
-Integer = Annotated[int, BeforeValidator(_digits)]
+# The bounds stand before the validator: behind it, the description would not show them.
+U24 = Annotated[int, Field(ge=0, le=U24_MAX), BeforeValidator(_digits)]
+U40 = Annotated[int, Field(ge=0, le=U40_MAX), BeforeValidator(_digits)]
+Serial = Annotated[int, Field(ge=0, le=SERIAL_MAX), BeforeValidator(_digits)]
+Count = Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_digits)]
+BlockBefore = Annotated[int, Field(ge=-1, le=U40_MAX), BeforeValidator(_digits)]
 Body = Annotated[bytes, Depends(raw_body)]
-Limit = Annotated[Integer, Query(ge=1, le=MAX_PAGE, description="How many items at most")]
-After = Annotated[Integer, Query(ge=0, le=SERIAL_MAX, description="`next` of the page before")]
-AccountNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
-StationNumber = Annotated[Integer, Path(ge=0, le=U24_MAX)]
+Limit = Annotated[Count, Query(description="How many items at most")]
+After = Annotated[Serial, Query(description="`next` of the page before")]
+
+
+def _flag(text: object) -> object:
+    if text not in ("true", "false"):
+        raise ValueError("neither true nor false")
+    return text
+
+
+def _hash(text: object) -> object:
+    """32 bytes in hexadecimal."""
+    return parse_hex(str(text), HASH_BYTES)
+
+
+def _owner(text: object) -> object:
+    return parse_address(str(text))
+
+
+_HASH = WithJsonSchema({"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"})
+_ADDRESS = WithJsonSchema({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"})
+Number = Annotated[U24 | None, Query()]
+Wide = Annotated[U40 | None, Query()]
+From = Annotated[U40 | None, Query(alias="from", description="First second that counts")]
+To = Annotated[U40 | None, Query(alias="to", description="First second that does not count")]
+Flag = Annotated[
+    Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": ["true", "false"]})] | None,
+    Query(),
+]
+HashQuery = Annotated[Annotated[bytes, BeforeValidator(_hash), _HASH] | None, Query()]
+AddressQuery = Annotated[Annotated[bytes, BeforeValidator(_owner), _ADDRESS] | None, Query()]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern="^[ -~]{1,64}$",
+        description="The same request under the same key is carried out once. 1 to 64 printable ASCII characters.",
+    ),
+]
+
+
+async def _once(request: Request, body: Body, key: IdempotencyKey = None) -> Once | None:
+    """The request's key with what it asks for: its path and its body's bytes."""
+    asked = hashlib.sha256(request.url.path.encode() + b"\0" + body).digest()
+    return None if key is None else Once(key, asked)
+
+
+OnceOnly = Annotated[Once | None, Depends(_once)]
+SettlementName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A settlement's id")]
+AccountNumber = Annotated[U24, Path()]
+StationNumber = Annotated[U24, Path()]
+SessionId = Annotated[str, Path(), _HASH]
+StatementId = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,8}-[0-9]{1,8}$"})]
+Cid = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^b[a-z2-7]{58}$"})]
+
+
+async def known_query(request: Request) -> None:
+    """Malformed if the query has a parameter that the route does not know, or one twice."""
+    route = request.scope["route"]
+    known = {one.alias for one in route.dependant.query_params} if isinstance(route, APIRoute) else set[str]()
+    given = [name for name, _ in request.query_params.multi_items()]
+    if not known.issuperset(given):
+        shown = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        raise Malformed(f"the query has a parameter that is unknown here; {shown}")
+    if len(set(given)) < len(given):
+        raise Malformed("the query has a parameter twice; give each once")
 
 
 class Strict(BaseModel):
@@ -65,7 +136,7 @@ def _is_address(text: str) -> str:
     return text
 
 
-AddressText = Annotated[str, Field(min_length=42, max_length=42), AfterValidator(_is_address)]
+AddressText = Annotated[str, Field(min_length=42, max_length=42), AfterValidator(_is_address), _ADDRESS]
 
 
 def model_of(kind: type[Model], body: bytes) -> Model:

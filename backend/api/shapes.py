@@ -1,17 +1,20 @@
 """JSON that goes out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from backend.application.accounts import AccountView
 from backend.application.records import (
+    DebtRecord,
     DisputeRecord,
     SessionRecord,
     SettlementRecord,
     StatementRecord,
     StatementRow,
     StationRecord,
+    TransactionRecord,
 )
+from backend.application.ways import Anchor, SessionWay, SettlementWay, StatementWay
 from domain.chain import ChainEvent
 from domain.session import SignedAuthorisation
 from domain.tariff import Tariff
@@ -21,8 +24,7 @@ from domain.wire import Json, authorisation_to_json, replacement_to_json, statem
 Item = TypeVar("Item")
 
 ROLES = {1: "governor", 2: "operator", 4: "settler", 8: "auditor", 16: "issuer"}
-LOG_INDEX_BITS = 20
-_ADDRESS_BYTES = 20
+ROLE_BITS = {name: bit for bit, name in ROLES.items()}
 
 
 def page(items: Sequence[Item], limit: int, shape: Callable[[Item], Json], cursor: Callable[[Item], int]) -> Json:
@@ -49,17 +51,42 @@ def account(view: AccountView) -> Json:
 
 
 def account_with_debts(view: AccountView) -> Json:
-    debts = [
-        {
-            "number": debt.number,
-            "creditor": debt.creditor,
-            "batch": debt.batch or None,
-            "owed_micro": debt.owed_micro,
-            "share_micro": debt.share_micro,
-        }
-        for debt in view.debts
-    ]
-    return account(view) | {"debts": debts}
+    return account(view) | {"debts": [debt(one) for one in view.debts]}
+
+
+def debt(record: DebtRecord) -> Json:
+    return {
+        "debtor": record.debtor,
+        "number": record.number,
+        "creditor": record.creditor,
+        "batch": record.batch or None,
+        "owed_micro": record.owed_micro,
+        "share_micro": record.share_micro,
+        "open": record.owed_micro != 0,
+    }
+
+
+def dispute(record: DisputeRecord) -> Json:
+    return {
+        "statement": statement_id((record.station, record.sequence)),
+        "row": record.row,
+        "state": record.state.value,
+        "disputer": record.disputer,
+        "answer_until": record.answer_until_s,
+    }
+
+
+def transaction(record: TransactionRecord) -> Json:
+    return {
+        "tx": hex_text(record.transaction),
+        "sender": address_text(record.sender),
+        "nonce": record.nonce,
+        "purpose": record.purpose,
+        "state": record.state.value,
+        "block": record.block,
+        "succeeded": record.succeeded,
+        "gas_used": record.gas_used,
+    }
 
 
 def station(record: StationRecord) -> Json:
@@ -121,10 +148,19 @@ def statement(record: StatementRecord) -> Json:
     return shape if record.refusal is None else shape | {"refusal": record.refusal}
 
 
-def statement_with_amounts(
-    record: StatementRecord, rows: Sequence[StatementRow], disputes: Mapping[int, DisputeRecord]
-) -> Json:
-    return statement(record) | {"rows": [_row(record, row, disputes.get(row.index)) for row in rows]}
+def statement_way(way: StatementWay) -> Json:
+    return statement(way.record) | _anchor(way.anchor) | {"readings": _readings(way.record), "rows": _rows(way)}
+
+
+def session_way(way: SessionWay) -> Json:
+    limits = way.record.session.authorisation
+    named = way.first_reading is not None
+    readings = {"station": limits.station, "first": way.first_reading, "last": way.record.last_reading}
+    return session(way.record) | {
+        "readings": readings if named else None,
+        "statements": [_billed(one) for one in way.statements],
+        "more_statements": way.more,
+    }
 
 
 def settlement(record: SettlementRecord) -> Json:
@@ -142,11 +178,9 @@ def settlement(record: SettlementRecord) -> Json:
     }
 
 
-def settlement_with_amounts(
-    record: SettlementRecord, statements: Sequence[tuple[StatementRecord, Sequence[StatementRow]]]
-) -> Json:
-    amounts = [_amount(one, row) for one, rows in statements for row in rows if row.payment is not None]
-    return settlement(record) | {"amounts": amounts}
+def settlement_way(way: SettlementWay) -> Json:
+    amounts = [_amount(one, row) for one, rows in way.statements for row in rows if row.payment is not None]
+    return settlement(way.record) | _anchor(way.anchor) | {"amounts": amounts}
 
 
 def event(seen: ChainEvent) -> Json:
@@ -155,13 +189,40 @@ def event(seen: ChainEvent) -> Json:
         "log_index": seen.log_index,
         "contract": seen.contract,
         "name": seen.name,
-        "args": {name: _argument(value) for name, value in seen.args.items()},
+        "args": seen.plain_args(),
         "tx": hex_text(seen.tx),
     }
 
 
-def event_cursor(seen: ChainEvent) -> int:
-    return seen.block << LOG_INDEX_BITS | seen.log_index
+def _anchor(anchor: Anchor) -> Json:
+    return {
+        "manifest": anchor.manifest,
+        "tx": hex_text(anchor.transaction) if anchor.transaction else None,
+        "block": anchor.block,
+        "confirmations": anchor.confirmations,
+    }
+
+
+def _readings(record: StatementRecord) -> Json:
+    return {"station": record.statement.station, "first": record.first_reading, "last": record.last_reading}
+
+
+def _rows(way: StatementWay) -> list[Json]:
+    return [_row(way.record, row, way.disputes.get(row.index)) for row in way.rows]
+
+
+def _billed(way: StatementWay) -> Json:
+    """A statement as its session shows it: without what its other rows and its signature say."""
+    record = way.record
+    return {
+        "id": statement_id(record.place),
+        "state": record.state.value,
+        "evidence": record.evidence,
+        "settlement": record.settlement,
+        "batch": record.batch,
+        "readings": _readings(record),
+        "rows": _rows(way),
+    } | _anchor(way.anchor)
 
 
 def _row(record: StatementRecord, row: StatementRow, dispute: DisputeRecord | None) -> Json:
@@ -198,12 +259,3 @@ def _amount(record: StatementRecord, row: StatementRow) -> Json:
         "received_micro": payment.received_micro,
         "set_aside": row.set_aside,
     }
-
-
-def _argument(value: Any) -> Any:
-    if isinstance(value, list):
-        # Words of 256 bits, which not every reader of JSON can hold as numbers.
-        return [f"{word:#066x}" for word in value]
-    if not isinstance(value, bytes):
-        return value
-    return address_text(value) if len(value) == _ADDRESS_BYTES else hex_text(value)

@@ -6,22 +6,24 @@ from fastapi import APIRouter, Query
 from fastapi.params import Depends
 from pydantic import Field
 
-from backend.api import shapes
+from backend.api import schemas, shapes
 from backend.api.description import answers, body_of
 from backend.api.problems import JsonResponse
 from backend.api.requests import (
     DEFAULT_PAGE,
     I32_MAX,
     I32_MIN,
-    SERIAL_MAX,
-    U24_MAX,
     U40_MAX,
     Body,
-    Integer,
     Limit,
+    Number,
+    OnceOnly,
+    Serial,
     Strict,
+    Wide,
     model_of,
 )
+from backend.application.filters import Page, TariffFilter
 from backend.application.services import Services
 from backend.application.tariffs import MAX_TARIFFS, Price
 from domain.tariff import Direction
@@ -49,24 +51,34 @@ def router(services: Services, operator: Depends) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["tariffs"], default_response_class=JsonResponse)
 
-    @routes.get("/tariffs", responses=answers(200, {"items": [{"tariff": 0, "payee": 4} | _PRICE], "next": None}))
+    @routes.get(
+        "/tariffs",
+        responses=answers(
+            200, {"items": [{"tariff": 0, "payee": 4} | _PRICE], "next": 12}, schema=schemas.listing(schemas.TARIFF)
+        ),
+    )
     def list_tariffs(
-        payee: Annotated[Integer | None, Query(ge=0, le=U24_MAX)] = None,
+        payee: Number = None,
+        direction: Literal["charge", "discharge"] | None = None,
+        valid_at: Wide = None,
         limit: Limit = DEFAULT_PAGE,
-        after: Annotated[Integer | None, Query(ge=0, le=SERIAL_MAX)] = None,
+        after: Annotated[Serial | None, Query(description="`next` of the page before")] = None,
     ) -> JsonResponse:
         """Published prices by number; the first one is 0."""
-        found = services.tariffs.page(-1 if after is None else after, limit, payee)
+        wanted = TariffFilter(
+            payee=payee, direction=Direction[direction.upper()] if direction else None, valid_at_s=valid_at
+        )
+        found = services.lists.tariffs(Page(-1 if after is None else after, limit), wanted)
         return JsonResponse(shapes.page(found, limit, shapes.tariff, lambda one: one.tariff))
 
     @routes.post(
         "/tariffs",
         status_code=201,
         dependencies=[operator],
-        responses=answers(201, {"tariffs": [0]}),
+        responses=answers(201, {"tariffs": [0]}, schema=schemas.record(tariffs=schemas.array(schemas.U24))),
         openapi_extra=body_of(PricesBody, {"tariffs": [_PRICE]}),
     )
-    def publish_tariffs(body: Body) -> JsonResponse:
+    def publish_tariffs(body: Body, once: OnceOnly) -> JsonResponse:
         """Publishes prices for the operator's own account; they can never change."""
         wanted = model_of(PricesBody, body).tariffs
         numbers = services.tariffs.publish(
@@ -78,7 +90,8 @@ def router(services: Services, operator: Depends) -> APIRouter:
                     valid_to_s=one.valid_to,
                 )
                 for one in wanted
-            ]
+            ],
+            once,
         )
         return JsonResponse({"tariffs": numbers}, status_code=201)
 

@@ -9,6 +9,10 @@ from domain.errors import AuthorisationRefused, NotFound, WattledgerError
 
 
 class ChainUnavailable(WattledgerError):
+    """The chain cannot be asked now."""
+
+
+class ChainUnreachable(ChainUnavailable):
     """No chain answers, or another one than the deployments file names."""
 
 
@@ -60,21 +64,35 @@ class NoDriverKey(AuthorisationRefused):
 
 
 class UnknownStatement(NotFound):
+    """The station sent no statement of this number."""
+
     def __init__(self, station: int, sequence: int) -> None:
         super().__init__(f"station {station} sent no statement {sequence}")
         self.station, self.sequence = station, sequence
 
 
 class UnknownSettlement(NotFound):
+    """No settlement has this id."""
+
     def __init__(self, settlement: str) -> None:
         super().__init__("no settlement has this id")
         self.settlement = settlement[:64]
 
 
 class NoOperatorAccount(NotFound):
+    """The operator is no member yet."""
+
     def __init__(self, operator: bytes) -> None:
         super().__init__(f"the operator's address 0x{operator.hex()} owns no account; a governor must open one first")
         self.operator = operator
+
+
+class IdempotencyKeyReused(WattledgerError):
+    """The same idempotency key came with another request before."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("this idempotency key was used for another request before; take a new key for a new request")
+        self.key = key
 
 
 class OtherDeployment(WattledgerError):

@@ -66,7 +66,7 @@ def _paused(unit: UnitOfWork, event: ChainEvent, _: Args) -> None:
     unit.guards.set_paused(paused=event.name == "Paused")
 
 
-def _debt_recorded(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+def _debt_recorded(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
     unit.debts.recorded(
         DebtRecord(
             debtor=AccountId(args["debtor"]),
@@ -75,6 +75,7 @@ def _debt_recorded(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
             batch=args["batch"],
             owed_micro=args["owedMicro"],
             share_micro=args["shareMicro"],
+            place=event.place,
         )
     )
 
@@ -87,14 +88,17 @@ def _debt_reduced(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     unit.debts.reduced(args["debtor"], args["number"], args["owedMicro"], args["shareMicro"])
 
 
-def _row_disputed(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+def _row_disputed(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
     dispute = DisputeRecord(
+        station=args["station"],
+        sequence=args["sequence"],
         row=args["row"],
         state=DisputeState.DISPUTED,
         disputer=AccountId(args["disputer"]),
         answer_until_s=args["answerUntil"],
+        place=event.place,
     )
-    unit.disputes.opened(args["station"], args["sequence"], dispute)
+    unit.disputes.opened(dispute)
 
 
 def _dispute_ended(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:

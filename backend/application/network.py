@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.application.ports import ChainView, Store
-from domain.chain import ChainEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +18,12 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """The deployment. `contracts` maps names to addresses."""
+    """The deployment. `contracts` maps names to addresses, `events` are the names of their events."""
 
     chain_id: int
     deploy_block: int
     contracts: Mapping[str, bytes]
+    events: frozenset[str]
     chain: ChainView
     store: Store
 
@@ -36,11 +36,6 @@ class Network:
             indexed_block=last.number if last else 0,
             paused=paused,
         )
-
-    def events(self, after: tuple[int, int], limit: int) -> list[ChainEvent]:
-        """Indexed events after a block and place in it."""
-        with self.store.read() as unit:
-            return unit.blocks.events_page(after, limit)
 
     def batches(self) -> tuple[int, int]:
         """The last block taken in, and how many batches were settled up to it."""

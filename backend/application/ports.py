@@ -4,6 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from backend.application.filters import (
+    AccountFilter,
+    DebtFilter,
+    DisputeFilter,
+    EventFilter,
+    Page,
+    ReadingFilter,
+    SessionFilter,
+    SettlementFilter,
+    StatementFilter,
+    StationFilter,
+    TariffFilter,
+    TransactionFilter,
+)
 from backend.application.records import (
     AcceptedStatement,
     AccountRecord,
@@ -20,6 +34,7 @@ from backend.application.records import (
     StatementRecord,
     StatementRow,
     StationRecord,
+    TransactionRecord,
     VehicleBlob,
 )
 from domain.batch import StatementNumbers
@@ -68,7 +83,7 @@ class AccountTable(Protocol):
     def find(self, account: int) -> AccountRecord | None: ...
     def named(self, accounts: Iterable[int]) -> dict[int, AccountRecord]: ...
     def owned_by(self, owner: bytes) -> AccountRecord | None: ...
-    def page(self, after: int, limit: int) -> list[AccountRecord]: ...
+    def page(self, page: Page, wanted: AccountFilter) -> list[AccountRecord]: ...
     def opened(self, account: int, owner: bytes, driver_key: bytes | None) -> None: ...
     def driver_key_set(self, account: int, driver_key: bytes | None) -> None: ...
     def roles_changed(self, account: int, *, granted: int = 0, revoked: int = 0) -> None: ...
@@ -84,6 +99,7 @@ class DebtTable(Protocol):
     def owed_micro(self, debtor: int) -> int:
         """What an account owes in all."""
 
+    def page(self, page: Page, wanted: DebtFilter) -> list[DebtRecord]: ...
     def recorded(self, debt: DebtRecord) -> None: ...
     def ended(self, debtor: int, number: int) -> None:
         """It was collected or written off."""
@@ -96,7 +112,8 @@ class DisputeTable(Protocol):
     def of(self, station: int, sequence: int) -> dict[int, DisputeRecord]:
         """The disputed rows of a statement, by their places."""
 
-    def opened(self, station: int, sequence: int, dispute: DisputeRecord) -> None: ...
+    def page(self, page: Page, wanted: DisputeFilter) -> list[DisputeRecord]: ...
+    def opened(self, dispute: DisputeRecord) -> None: ...
     def ended(self, station: int, sequence: int, row: int, state: DisputeState) -> None: ...
 
 
@@ -110,7 +127,7 @@ class GuardTable(Protocol):
 class StationTable(Protocol):
     def find(self, station: int) -> StationRecord | None: ...
     def named(self, stations: Iterable[int]) -> dict[int, Station]: ...
-    def page(self, after: int, limit: int) -> list[StationRecord]: ...
+    def page(self, page: Page, wanted: StationFilter) -> list[StationRecord]: ...
     def registered(
         self,
         station: int,
@@ -131,7 +148,7 @@ class StationTable(Protocol):
 
 
 class TariffTable(Protocol):
-    def page(self, after: int, limit: int, payee: int | None) -> list[Tariff]: ...
+    def page(self, page: Page, wanted: TariffFilter) -> list[Tariff]: ...
     def numbered(self, numbers: Iterable[int]) -> list[Tariff]: ...
     def published(self, tariff: Tariff) -> None: ...
 
@@ -140,9 +157,7 @@ class SessionTable(Protocol):
     def find(self, session_id: bytes) -> SessionRecord | None: ...
     def named(self, session_ids: Iterable[bytes]) -> dict[bytes, Session]: ...
     def usage(self, session_ids: Iterable[bytes]) -> dict[bytes, Usage]: ...
-    def page(
-        self, after: int, limit: int, *, station: int | None = None, account: int | None = None
-    ) -> list[SessionRecord]: ...
+    def page(self, page: Page, wanted: SessionFilter) -> list[SessionRecord]: ...
     def add(self, session: Session) -> None: ...
     def read_at(self, last_readings: Mapping[bytes, int]) -> None:
         """Notes the last meter reading that names each session."""
@@ -157,8 +172,12 @@ class ReadingTable(Protocol):
 
     def meter(self, station: int, sequences: Iterable[int]) -> dict[int, SignedMeterReading]: ...
     def bms(self, account: int, sequences: Iterable[int]) -> dict[int, SignedBmsReading]: ...
-    def meter_page(self, station: int, after: int, limit: int) -> list[SignedMeterReading]: ...
     def bms_page(self, account: int, after: int, limit: int) -> list[SignedBmsReading]: ...
+    def meter_list(self, station: int, page: Page, wanted: ReadingFilter) -> list[SignedMeterReading]: ...
+    def bms_list(self, account: int, page: Page, wanted: ReadingFilter) -> list[SignedBmsReading]: ...
+    def first_of_session(self, session: Session, last: int) -> int | None:
+        """The station's first reading, up to number `last`, that names the session within its time."""
+
     def meter_until(self, station: int, after: int, end_s: int) -> list[SignedMeterReading]:
         """The station's readings after one, up to a time, in order."""
 
@@ -174,9 +193,10 @@ class StatementTable(Protocol):
         """The last one that is or can be settled: a void one leaves its readings to the next."""
 
     def rows(self, station: int, sequence: int) -> list[StatementRow]: ...
-    def page(
-        self, after: int, limit: int, *, station: int | None = None, state: str | None = None
-    ) -> list[StatementRecord]: ...
+    def page(self, page: Page, wanted: StatementFilter) -> list[StatementRecord]: ...
+    def over(self, station: int, first: int, last: int, limit: int) -> list[StatementRecord]:
+        """The station's statements, void ones left out, over its readings `first` to `last`, in order."""
+
     def waiting(self, limit: int) -> list[tuple[StatementRecord, Sequence[StatementRow]]]:
         """Accepted statements with their rows, in order of station and sequence.
 
@@ -205,7 +225,10 @@ class StatementTable(Protocol):
 
 class SettlementTable(Protocol):
     def find(self, settlement: str) -> SettlementRecord | None: ...
-    def page(self, after: int, limit: int) -> list[SettlementRecord]: ...
+    def of(self, transaction: bytes) -> SettlementRecord | None:
+        """The settlement that a transaction carries."""
+
+    def page(self, page: Page, wanted: SettlementFilter) -> list[SettlementRecord]: ...
     def add(self, record: SettlementRecord, vehicles: Sequence[VehicleBlob]) -> None:
         """Keeps it and marks its statements as batched and its BMS readings as anchored."""
 
@@ -225,9 +248,32 @@ class OutboxTable(Protocol):
         """How many entries have no receipt."""
 
     def find(self, transaction: bytes) -> OutboxEntry | None: ...
+    def record(self, transaction: bytes) -> TransactionRecord | None:
+        """What is kept of a transaction, but its bytes."""
+
+    def page(self, page: Page, wanted: TransactionFilter) -> list[TransactionRecord]: ...
     def mark(self, transactions: Iterable[bytes], state: OutboxState) -> None: ...
     def mined(self, receipts: Iterable[Receipt]) -> None: ...
     def reopen_above(self, block: int) -> None: ...
+
+
+class KeyTable(Protocol):
+    """Idempotency keys."""
+
+    def request_of(self, key: str) -> bytes | None:
+        """The digest of the request that a key came with."""
+
+    def transactions(self, key: str, step: str) -> dict[int, bytes]:
+        """What was sent for one step under a key, by place."""
+
+    def keep(self, key: str, request: bytes, now_s: int) -> None:
+        """Keeps a key; one that is there stays as it is."""
+
+    def note(self, key: str, step: str, transactions: Mapping[int, bytes]) -> None:
+        """Keeps what was sent for one step; in the place of what was lost."""
+
+    def drop_before(self, time_s: int) -> None:
+        """Forgets the keys that were kept before a time."""
 
 
 class BlockTable(Protocol):
@@ -238,7 +284,9 @@ class BlockTable(Protocol):
     def events(self) -> Iterator[ChainEvent]:
         """All events in the order of the chain."""
 
-    def events_page(self, after: tuple[int, int], limit: int) -> list[ChainEvent]: ...
+    def events_page(self, page: Page, wanted: EventFilter) -> list[ChainEvent]:
+        """Events in the order of the chain. `page.after` is a `ChainEvent.place`, or -1."""
+
     def batches(self) -> int: ...
 
 
@@ -267,6 +315,8 @@ class UnitOfWork(Protocol):
     def settlements(self) -> SettlementTable: ...
     @property
     def outbox(self) -> OutboxTable: ...
+    @property
+    def keys(self) -> KeyTable: ...
     @property
     def blocks(self) -> BlockTable: ...
     def clear_projections(self) -> None:

@@ -159,18 +159,6 @@ class Readings:
         self._sessions.update(new)
         return self._sessions
 
-    def meter_page(self, station: int, after: int, limit: int) -> list[SignedMeterReading]:
-        with self.store.read() as unit:
-            if unit.stations.find(station) is None:
-                raise UnknownStation(station)
-            return unit.readings.meter_page(station, after, limit)
-
-    def bms_page(self, account: int, after: int, limit: int) -> list[SignedBmsReading]:
-        with self.store.read() as unit:
-            if unit.accounts.find(account) is None:
-                raise UnknownAccount(account)
-            return unit.readings.bms_page(account, after, limit)
-
     def _meter(self, signed: SignedMeterReading | Malformed, known: Known, now_s: UnixSeconds) -> Outcome:
         if isinstance(signed, Malformed):
             return signed

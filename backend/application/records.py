@@ -63,7 +63,10 @@ class AccountRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebtRecord:
-    """What of a debt is open. `batch` is 0 if it comes from a row that was reversed."""
+    """What of a debt is open. `batch` is 0 if it comes from a row that was reversed.
+
+    `place` is that of the event that recorded it, on the chain (`ChainEvent.place`).
+    """
 
     debtor: AccountId
     number: int
@@ -71,6 +74,7 @@ class DebtRecord:
     batch: int
     owed_micro: int
     share_micro: int
+    place: int
 
 
 class DisputeState(StrEnum):
@@ -81,12 +85,18 @@ class DisputeState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeRecord:
-    """A disputed row. An authorisation can be shown until `answer_until_s`."""
+    """A disputed row of a statement. An authorisation can be shown until `answer_until_s`.
 
+    `place` is that of the event that opened it, on the chain (`ChainEvent.place`).
+    """
+
+    station: int
+    sequence: int
     row: int
     state: DisputeState
     disputer: AccountId
     answer_until_s: int
+    place: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +125,16 @@ class StationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """A session, what was billed to it so far, and its place in the list of all."""
+    """A session, what was billed to it so far, and its place in the list of all.
+
+    `last_reading` is the number of the station's last reading that names it.
+    """
 
     session: Session
     usage: Usage
     state: SessionState
     serial: int
+    last_reading: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +220,21 @@ class OutboxEntry:
     transaction: bytes
     purpose: str
     state: OutboxState = OutboxState.QUEUED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionRecord:
+    """What is kept of a transaction of ours, without its bytes. What only a block tells is None until one holds it."""
+
+    transaction: bytes
+    sender: bytes
+    nonce: int
+    purpose: str
+    state: OutboxState
+    block: int | None
+    succeeded: bool | None
+    gas_used: int | None
+    serial: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

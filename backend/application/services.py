@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
+from backend.application.idempotency import Keys
 from backend.application.intake import Intake
+from backend.application.lists import Lists
 from backend.application.network import Network
 from backend.application.readings import Readings
 from backend.application.sessions import Sessions
@@ -12,6 +14,7 @@ from backend.application.settlements import Settlements
 from backend.application.statements import Statements
 from backend.application.stations import Stations
 from backend.application.tariffs import Tariffs
+from backend.application.ways import Ways
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +31,6 @@ class Services:
     settlements: Settlements
     evidence: Evidence
     network: Network
+    lists: Lists
+    ways: Ways
+    keys: Keys

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from backend.application.errors import NoDriverKey
 from backend.application.ports import Store
-from backend.application.records import SessionRecord
-from domain.errors import UnknownAccount, UnknownSession, UnknownStation
+from domain.errors import UnknownAccount, UnknownStation
 from domain.session import SignedAuthorisation, open_session
 from domain.signing import SigningDomain
 
@@ -37,15 +36,3 @@ class Sessions:
                 return session.session_id, False
             unit.sessions.add(session)
         return session.session_id, True
-
-    def get(self, session_id: bytes) -> SessionRecord:
-        """UnknownSession if nobody authorised it."""
-        with self.store.read() as unit:
-            record = unit.sessions.find(session_id)
-        if record is None:
-            raise UnknownSession(session_id)
-        return record
-
-    def page(self, after: int, limit: int, *, station: int | None, account: int | None) -> list[SessionRecord]:
-        with self.store.read() as unit:
-            return unit.sessions.page(after, limit, station=station, account=account)

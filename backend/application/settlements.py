@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from backend.application.errors import (
@@ -11,7 +11,6 @@ from backend.application.errors import (
     SettlementPaused,
     SettlementRefused,
     TransactionRefused,
-    UnknownSettlement,
 )
 from backend.application.ports import Clock, EvidenceStore, Store, Transactions, UnitOfWork
 from backend.application.records import (
@@ -102,22 +101,22 @@ class Settlements:
     batch_gas: int
     _building: threading.Lock = field(default_factory=threading.Lock)
 
-    def submit(self, *, retry_refused: bool = False) -> str:
+    def submit(self, *, retry_refused: bool = False, keep: Callable[[UnitOfWork, bytes], None] | None = None) -> str:
         """Builds a batch of all that waits and sends it; its id.
 
         NothingToSettle, SettlementRefused, SettlementPaused.
         """
-        settlement = self.build(retry_refused=retry_refused)
+        settlement = self.build(retry_refused=retry_refused, keep=keep)
         # What is built is kept and will be sent, if not now.
         with contextlib.suppress(ChainUnavailable):
             self.transactions.deliver()
         return settlement
 
-    def build(self, *, retry_refused: bool = False) -> str:
+    def build(self, *, retry_refused: bool = False, keep: Callable[[UnitOfWork, bytes], None] | None = None) -> str:
         """Keeps a batch, with its signed transaction, in one unit of work; nothing is sent yet.
 
         The id derives from the batch's bytes. A statement that the contracts refuse is marked with
-        the reason, and the batch is built without it.
+        the reason, and the batch is built without it. `keep` is given the transaction in the same unit of work.
         """
         with self._building:
             if retry_refused:
@@ -129,6 +128,8 @@ class Settlements:
                 purpose = PURPOSE + draft.record.settlement
                 [sent] = self.transactions.queue(unit.outbox, [draft.planned], purpose)
                 unit.settlements.sent_as(draft.record.settlement, sent)
+                if keep is not None:
+                    keep(unit, sent)
         return draft.record.settlement
 
     def due(self, policy: BatchPolicy) -> bool:
@@ -139,19 +140,6 @@ class Settlements:
         if oldest_s is None or held:
             return False
         return count >= policy.statements or self.clock.now_s() - oldest_s >= policy.age_s
-
-    def get(self, settlement: str) -> tuple[SettlementRecord, list[tuple[StatementRecord, list[StatementRow]]]]:
-        """A settlement with its statements and what their rows move; UnknownSettlement."""
-        with self.store.read() as unit:
-            record = unit.settlements.find(settlement)
-            if record is None:
-                raise UnknownSettlement(settlement)
-            found = ((unit.statements.find(*place), place) for place in record.statements)
-            return record, [(s, unit.statements.rows(*place)) for s, place in found if s is not None]
-
-    def page(self, after: int, limit: int) -> list[SettlementRecord]:
-        with self.store.read() as unit:
-            return unit.settlements.page(after, limit)
 
     def paused(self) -> bool:
         """Whether governance paused the escrow, as far as the chain was read."""

@@ -3,11 +3,9 @@
 import threading
 from dataclasses import dataclass, field
 
-from backend.application.errors import UnknownStatement
 from backend.application.ports import Clock, EvidenceStore, Store, UnitOfWork
 from backend.application.records import (
     AcceptedStatement,
-    DisputeRecord,
     StatementRecord,
     StatementRow,
     StatementState,
@@ -66,18 +64,6 @@ class Statements:
             with self.store.write() as unit:
                 unit.statements.add(accepted)
         return accepted.record, True
-
-    def get(self, station: int, sequence: int) -> tuple[StatementRecord, list[StatementRow], dict[int, DisputeRecord]]:
-        """A statement with what its rows move and which are disputed; UnknownStatement if there is none."""
-        with self.store.read() as unit:
-            record = unit.statements.find(station, sequence)
-            if record is None:
-                raise UnknownStatement(station, sequence)
-            return record, unit.statements.rows(station, sequence), unit.disputes.of(station, sequence)
-
-    def page(self, after: int, limit: int, *, station: int | None, state: str | None) -> list[StatementRecord]:
-        with self.store.read() as unit:
-            return unit.statements.page(after, limit, station=station, state=state)
 
     def _kept(self, unit: UnitOfWork, signed: SignedStatement) -> StatementRecord | None:
         statement = signed.statement

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.application.idempotency import Once
 from backend.application.operations import Operations
 from backend.application.ports import Store
 from backend.application.records import StationRecord
@@ -29,11 +30,9 @@ class Stations:
             raise UnknownStation(station)
         return record
 
-    def page(self, after: int, limit: int) -> list[StationRecord]:
-        with self.store.read() as unit:
-            return unit.stations.page(after, limit)
-
-    def register(self, signers: Sequence[bytes], *, rated_power_w: int, bidirectional: bool) -> list[StationId]:
+    def register(
+        self, signers: Sequence[bytes], *, rated_power_w: int, bidirectional: bool, once: Once | None = None
+    ) -> list[StationId]:
         """Registers one station for each key under the operator's account; their numbers."""
         if not 1 <= len(signers) <= MAX_STATIONS:
             raise OutOfRange("number of stations", len(signers), 1, MAX_STATIONS)
@@ -51,5 +50,5 @@ class Stations:
             )
             for at in range(0, len(signers), STATIONS_PER_CALL)
         ]
-        events = self.operations.run(calls, "stations")
+        events = self.operations.run(calls, "stations", once)
         return [StationId(event.args["station"]) for event in events if event.name == "StationRegistered"]

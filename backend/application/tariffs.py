@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.application.errors import NoOperatorAccount
+from backend.application.idempotency import Once
 from backend.application.operations import Operations
 from backend.application.ports import Store
 from domain.errors import OutOfRange
-from domain.tariff import Direction, Tariff
+from domain.tariff import Direction
 from domain.units import TariffId
 
 TARIFFS_PER_CALL = 100
@@ -31,11 +32,7 @@ class Tariffs:
     store: Store
     operations: Operations
 
-    def page(self, after: int, limit: int, payee: int | None) -> list[Tariff]:
-        with self.store.read() as unit:
-            return unit.tariffs.page(after, limit, payee)
-
-    def publish(self, prices: Sequence[Price]) -> list[TariffId]:
+    def publish(self, prices: Sequence[Price], once: Once | None = None) -> list[TariffId]:
         """Publishes prices for the operator's own account, in order; their numbers."""
         if not 1 <= len(prices) <= MAX_TARIFFS:
             raise OutOfRange("number of tariffs", len(prices), 1, MAX_TARIFFS)
@@ -51,5 +48,5 @@ class Tariffs:
             transactions.call("TariffBook", "publish", rows[at : at + TARIFFS_PER_CALL])
             for at in range(0, len(rows), TARIFFS_PER_CALL)
         ]
-        events = self.operations.run(calls, "tariffs")
+        events = self.operations.run(calls, "tariffs", once)
         return [TariffId(event.args["tariff"]) for event in events if event.name == "TariffPublished"]

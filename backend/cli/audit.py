@@ -11,10 +11,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from backend.adapters.chain.deployment import Deployment, load_deployment
-from backend.adapters.chain.reader import ChainReader, ChainUnreachable
+from backend.adapters.chain.reader import ChainReader
 from backend.adapters.claims import fetch_claims
 from backend.adapters.evidence.sources import blobs_at
 from backend.application.audit import AuditResult, AuditSubject, audit
+from backend.application.errors import ChainUnreachable
 from domain.audit import Tally
 from domain.errors import WattledgerError
 from domain.units import MICRO_PER_EURO, WH_PER_KWH

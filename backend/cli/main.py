@@ -3,6 +3,7 @@
 import typer
 
 from backend.cli.audit import audit_command
+from backend.cli.events import events_command
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Wattledger: energy trade that anybody can re-check."
@@ -15,6 +16,7 @@ def _root() -> None:
 
 
 app.command("audit")(audit_command)
+app.command("events")(events_command)
 
 
 def main() -> None:

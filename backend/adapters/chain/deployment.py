@@ -49,6 +49,12 @@ class Deployment:
         return SigningDomain(self.chain_id, self.contracts["AccountRegistry"].address)
 
     @property
+    def events(self) -> frozenset[str]:
+        """Names of all events of the contracts."""
+        entries = (entry for contract in self.contracts.values() for entry in contract.abi)
+        return frozenset(entry["name"] for entry in entries if entry["type"] == "event")
+
+    @property
     def deployed(self) -> Deployed:
         """What an audit holds the chain's events against."""
         at = {name: contract.address for name, contract in self.contracts.items()}

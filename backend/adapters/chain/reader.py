@@ -1,6 +1,7 @@
 """Reading the chain: blocks, decoded events, transactions and views. Never writes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from eth_typing import ABIEvent
@@ -8,13 +9,15 @@ from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3._utils.events import get_event_data
 from web3.contract import Contract
+from web3.exceptions import Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import LogReceipt, RPCEndpoint, RPCResponse, TxReceipt
 
 from backend.adapters.chain.deployment import Deployment
-from backend.application.errors import ChainUnavailable
+from backend.application.errors import ChainUnreachable
 from backend.application.records import Balance
 from domain.chain import BlockRef, Call, ChainEvent
+from domain.errors import Malformed
 from domain.text import hex_text, parse_address
 from domain.units import UnixSeconds
 
@@ -24,8 +27,20 @@ LOG_BLOCKS = 2_000
 _BALANCE_VIEWS = [bytes(Web3.keccak(text=f"{view}(uint24)"))[:4] for view in ("freeOf", "spendableOf", "lockedOf")]
 
 
-class ChainUnreachable(ChainUnavailable):
-    """No chain answers, or another one than the deployments file names."""
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """An event that a contract can log: its names, where it is logged, its first topic and its ABI."""
+
+    contract: str
+    name: str
+    address: bytes
+    topic: bytes
+    abi: Mapping[str, Any]
+
+    @property
+    def args(self) -> list[str]:
+        """The names of its arguments, in the order of the ABI."""
+        return [str(one["name"]) for one in self.abi["inputs"]]
 
 
 class NodeProvider(HTTPProvider):
@@ -55,12 +70,13 @@ class ChainReader:
         self.web3 = Web3(self._provider)
         self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
         self._names = {c.address: name for name, c in deployment.contracts.items()}
-        self._events = {
-            (c.address, _topic(entry)): entry
+        kinds = [
+            EventKind(c.name, str(entry["name"]), c.address, _topic(entry), entry)
             for c in deployment.contracts.values()
             for entry in c.abi
             if entry["type"] == "event"
-        }
+        ]
+        self._events = {(kind.address, kind.topic): kind for kind in kinds}
 
     def check_chain(self) -> None:
         """ChainUnreachable unless the chain of the deployments file answers."""
@@ -88,20 +104,52 @@ class ChainReader:
 
     def events(self, first_block: int, last_block: int) -> Iterator[ChainEvent]:
         """All events of the deployment's contracts in these blocks, in the order of the chain."""
-        addresses = [Web3.to_checksum_address(c.address) for c in self.deployment.contracts.values()]
+        yield from self.events_among(list(self._events.values()), first_block, last_block)
+
+    def kinds(self, contract: str | None, name: str | None) -> list[EventKind]:
+        """The kinds of events of a contract, or of all, that have a name, or any; Malformed if there is none."""
+        contracts = sorted(self.deployment.contracts)
+        if contract is not None and contract not in contracts:
+            raise Malformed(f"no contract is named {contract[:40]!r}; there are {', '.join(contracts)}")
+        own = [kind for kind in self._events.values() if contract in (None, kind.contract)]
+        found = [kind for kind in own if name in (None, kind.name)]
+        if not found:
+            names = ", ".join(sorted({kind.name for kind in own}))
+            raise Malformed(f"no event is named {str(name)[:40]!r}; there are {names}")
+        return found
+
+    def events_among(self, kinds: Sequence[EventKind], first_block: int, last_block: int) -> Iterator[ChainEvent]:
+        """Events of these kinds, in the order of the chain; those of LOG_BLOCKS blocks are held at a time."""
+        wanted = {(kind.address, kind.topic) for kind in kinds}
         for start in range(first_block, last_block + 1, LOG_BLOCKS):
             end = min(start + LOG_BLOCKS - 1, last_block)
-            logs = self.web3.eth.get_logs({"address": addresses, "fromBlock": start, "toBlock": end})
-            yield from self.decoded(logs)
+            for log in self._logs(kinds, start, end):
+                if log["topics"] and (parse_address(log["address"]), bytes(log["topics"][0])) in wanted:
+                    yield from self.decoded([log])
+
+    def _logs(self, kinds: Sequence[EventKind], first: int, last: int) -> Iterator[LogReceipt]:
+        """The logs of these blocks; if the node finds that too many, of half of them at a time."""
+        addresses = [Web3.to_checksum_address(address) for address in sorted({kind.address for kind in kinds})]
+        topics: list[HexBytes | Sequence[HexBytes]] = [sorted({HexBytes(kind.topic) for kind in kinds})]
+        try:
+            logs = self.web3.eth.get_logs({"address": addresses, "fromBlock": first, "toBlock": last, "topics": topics})
+        except Web3RPCError:
+            if first == last:
+                raise
+            middle = (first + last) // 2
+            yield from self._logs(kinds, first, middle)
+            yield from self._logs(kinds, middle + 1, last)
+        else:
+            yield from logs
 
     def decoded(self, logs: list[LogReceipt]) -> Iterator[ChainEvent]:
         """The events among these logs that our ABIs know."""
         for log in logs:
             address = parse_address(log["address"])
-            abi = self._events.get((address, bytes(log["topics"][0]))) if log["topics"] else None
-            if abi is None:
+            kind = self._events.get((address, bytes(log["topics"][0]))) if log["topics"] else None
+            if kind is None:
                 continue
-            data = get_event_data(self.web3.codec, cast(ABIEvent, abi), log)
+            data = get_event_data(self.web3.codec, cast(ABIEvent, kind.abi), log)
             yield ChainEvent(
                 block=int(log["blockNumber"]),
                 block_hash=bytes(log["blockHash"]),
@@ -109,7 +157,7 @@ class ChainReader:
                 tx=bytes(log["transactionHash"]),
                 contract=self._names[address],
                 name=str(data["event"]),
-                args=_plain(cast(Mapping[str, Any], data["args"]), abi),
+                args=_plain(cast(Mapping[str, Any], data["args"]), kind.abi),
             )
 
     def time_of(self, block: int) -> UnixSeconds:

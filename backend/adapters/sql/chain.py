@@ -4,14 +4,31 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    RowMapping,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from backend.adapters.sql import tables as t
-from backend.application.records import OutboxEntry, OutboxState, Receipt
-from domain.chain import BlockRef, ChainEvent
+from backend.adapters.sql.paging import paged, same, within
+from backend.application.filters import EventFilter, Page, TransactionFilter
+from backend.application.records import OutboxEntry, OutboxState, Receipt, TransactionRecord
+from backend.application.subjects import ACCOUNT, BATCH, STATION, subjects_of
+from domain.chain import LOG_INDEX_BITS, BlockRef, ChainEvent
 from domain.text import hex_text
 from domain.units import UnixSeconds
 
+KINDS_WITH_A_NAME = frozenset({"settlement"})
+"""Purposes that are followed by a colon and the name of what they are for."""
 _OPEN = (OutboxState.QUEUED, OutboxState.SENT)
 
 
@@ -36,11 +53,20 @@ class Blocks:
         ]
         if block_rows:
             self._connection.execute(insert(t.blocks), block_rows)
-        rows = [_event_row(event) for event in events]
+        kept = list(events)
+        rows = [_event_row(event) for event in kept]
         if rows:
             self._connection.execute(insert(t.events), rows)
+        subjects = [
+            {"kind": subject.kind, "number": subject.number, "block": event.block, "log_index": event.log_index}
+            for event in kept
+            for subject in sorted(subjects_of(event))
+        ]
+        if subjects:
+            self._connection.execute(insert(t.event_subjects), subjects)
 
     def drop_above(self, number: int) -> None:
+        self._connection.execute(delete(t.event_subjects).where(t.event_subjects.c.block > number))
         self._connection.execute(delete(t.events).where(t.events.c.block > number))
         self._connection.execute(delete(t.blocks).where(t.blocks.c.number > number))
 
@@ -49,10 +75,22 @@ class Blocks:
         query = select(t.events).order_by(t.events.c.block, t.events.c.log_index)
         yield from (_event(row) for row in self._connection.execute(query).mappings().all())
 
-    def events_page(self, after: tuple[int, int], limit: int) -> list[ChainEvent]:
-        block, log_index = after
-        later = or_(t.events.c.block > block, and_(t.events.c.block == block, t.events.c.log_index > log_index))
-        query = select(t.events).where(later).order_by(t.events.c.block, t.events.c.log_index).limit(limit)
+    def events_page(self, page: Page, wanted: EventFilter) -> list[ChainEvent]:
+        """Events in the order of the chain. `page.after` is a `ChainEvent.place`, or -1."""
+        table, query = t.events, select(t.events)
+        equal = same([(table.c.contract, wanted.contract), (table.c.name, wanted.name)])
+        key: FromClause = table
+        for kind, number in ((ACCOUNT, wanted.account), (STATION, wanted.station), (BATCH, wanted.batch)):
+            if number is not None:
+                named = t.event_subjects.alias()
+                key = named if key is table else key
+                query = query.join(named, and_(named.c.block == table.c.block, named.c.log_index == table.c.log_index))
+                equal += [named.c.kind == kind, named.c.number == number]
+        place = (key.c.block, key.c.log_index)
+        after = (page.after >> LOG_INDEX_BITS, page.after & ((1 << LOG_INDEX_BITS) - 1))
+        last = None if wanted.to_block is None else wanted.to_block + 1
+        query = query.where(tuple_(*place) > tuple_(*after), *equal, *within(place[0], wanted.from_block, last))
+        query = query.order_by(*place).limit(page.limit)
         return [_event(row) for row in self._connection.execute(query).mappings()]
 
     def batches(self) -> int:
@@ -84,16 +122,17 @@ class Outbox:
         return 0 if highest is None else int(highest) + 1
 
     def add(self, entry: OutboxEntry) -> None:
+        last = select(func.coalesce(func.max(t.outbox.c.serial), 0) + 1).scalar_subquery()
         self._connection.execute(
-            insert(t.outbox),
-            {
-                "transaction": entry.transaction,
-                "sender": entry.sender,
-                "nonce": entry.nonce,
-                "raw": entry.raw,
-                "purpose": entry.purpose,
-                "state": entry.state,
-            },
+            insert(t.outbox).values(
+                transaction=entry.transaction,
+                sender=entry.sender,
+                nonce=entry.nonce,
+                raw=entry.raw,
+                purpose=entry.purpose,
+                state=entry.state,
+                serial=last,
+            )
         )
 
     def open(self, sender: bytes) -> list[OutboxEntry]:
@@ -110,6 +149,28 @@ class Outbox:
         query = select(t.outbox).where(t.outbox.c.transaction == transaction)
         row = self._connection.execute(query).mappings().first()
         return None if row is None else _entry(row)
+
+    def record(self, transaction: bytes) -> TransactionRecord | None:
+        """What is kept of a transaction, but its bytes."""
+        row = self._connection.execute(_TRANSACTIONS.where(t.outbox.c.transaction == transaction)).mappings().first()
+        return None if row is None else _transaction(row)
+
+    def page(self, page: Page, wanted: TransactionFilter) -> list[TransactionRecord]:
+        """Transactions in the order in which they were kept."""
+        table, purpose, ranges = t.outbox, wanted.purpose, list[ColumnElement[bool]]()
+        if purpose in KINDS_WITH_A_NAME:
+            ranges, purpose = [table.c.purpose >= f"{purpose}:", table.c.purpose < f"{purpose};"], None
+        equal = same(
+            [
+                (table.c.state, wanted.state),
+                (table.c.purpose, purpose),
+                (table.c.nonce, wanted.nonce),
+                (table.c.block, wanted.block),
+                (table.c.transaction, wanted.transaction),
+            ]
+        )
+        query = paged(_TRANSACTIONS, table.c.serial, page, equal, ranges)
+        return [_transaction(row) for row in self._connection.execute(query).mappings()]
 
     def mark(self, transactions: Iterable[bytes], state: OutboxState) -> None:
         query = update(t.outbox).where(t.outbox.c.transaction.in_(list(transactions)))
@@ -131,6 +192,23 @@ class Outbox:
         """Entries whose receipt was in a block above are open again."""
         query = update(t.outbox).where(t.outbox.c.state == OutboxState.MINED, t.outbox.c.block > block)
         self._connection.execute(query.values(state=OutboxState.SENT, block=None, succeeded=None, gas_used=None))
+
+
+_TRANSACTIONS = select(*(column for column in t.outbox.c if column is not t.outbox.c.raw))
+
+
+def _transaction(row: RowMapping) -> TransactionRecord:
+    return TransactionRecord(
+        transaction=row["transaction"],
+        sender=row["sender"],
+        nonce=row["nonce"],
+        purpose=row["purpose"],
+        state=OutboxState(row["state"]),
+        block=row["block"],
+        succeeded=row["succeeded"],
+        gas_used=row["gas_used"],
+        serial=row["serial"],
+    )
 
 
 def _entry(row: RowMapping) -> OutboxEntry:

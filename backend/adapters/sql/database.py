@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 from backend.adapters.sql import tables as t
 from backend.adapters.sql.chain import Blocks, Outbox
 from backend.adapters.sql.escrow import Debts, Disputes, Guards
+from backend.adapters.sql.keys import Keys
 from backend.adapters.sql.ledger import Settlements, Statements
 from backend.adapters.sql.members import Accounts, Stations, Tariffs
 from backend.adapters.sql.metering import Readings, Sessions
@@ -58,6 +59,7 @@ class SqlUnitOfWork:
         self.statements = Statements(connection)
         self.settlements = Settlements(connection)
         self.outbox = Outbox(connection)
+        self.keys = Keys(connection)
         self.blocks = Blocks(connection)
 
     def clear_projections(self) -> None:

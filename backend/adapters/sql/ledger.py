@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, delete, func, insert, select, update
 
 from backend.adapters.sql import tables as t
+from backend.adapters.sql.paging import paged, same, within
 from backend.adapters.sql.selection import chunks
+from backend.application.filters import Page, SettlementFilter, StatementFilter
 from backend.application.records import (
     AcceptedStatement,
     OutboxState,
@@ -70,16 +72,35 @@ class Statements:
         query = _ROWS.where(table.c.station == station, table.c.sequence == sequence).order_by(table.c.row)
         return [_statement_row(row) for row in self._connection.execute(query)]
 
-    def page(
-        self, after: int, limit: int, *, station: int | None = None, state: str | None = None
-    ) -> list[StatementRecord]:
+    def page(self, page: Page, wanted: StatementFilter) -> list[StatementRecord]:
         """Statements in the order in which they were accepted."""
-        query = select(t.statements).where(t.statements.c.serial > after)
-        if station is not None:
-            query = query.where(t.statements.c.station == station)
-        if state is not None:
-            query = query.where(t.statements.c.state == state)
-        rows = self._connection.execute(query.order_by(t.statements.c.serial).limit(limit)).mappings().all()
+        table, met, query, key = t.statements, t.statement_accounts, select(t.statements), t.statements.c.serial
+        equal = same(
+            [
+                (table.c.station, wanted.station),
+                (table.c.state, wanted.state),
+                (table.c.settlement, wanted.settlement),
+                (table.c.batch, wanted.batch),
+            ]
+        )
+        if wanted.account is not None:
+            query, key = query.join(met, met.c.serial == table.c.serial), met.c.serial
+            equal.append(met.c.account == wanted.account)
+        query = paged(query, key, page, equal, within(table.c.start_s, wanted.from_s, wanted.to_s))
+        return self._records(self._connection.execute(query).mappings().all())
+
+    def over(self, station: int, first: int, last: int, limit: int) -> list[StatementRecord]:
+        """The station's statements, void ones left out, over its readings `first` to `last`, in order."""
+        table = t.statements
+        standing = [table.c.station == station, table.c.state != StatementState.VOID]
+        end = select(func.min(table.c.last_reading)).where(*standing, table.c.last_reading >= last).scalar_subquery()
+        query = select(table).where(
+            *standing,
+            table.c.last_reading >= first,
+            table.c.last_reading <= func.coalesce(end, last),
+            table.c.first_reading <= last,
+        )
+        rows = self._connection.execute(query.order_by(table.c.last_reading).limit(limit)).mappings().all()
         return self._records(rows)
 
     def waiting(self, limit: int) -> list[tuple[StatementRecord, Sequence[StatementRow]]]:
@@ -111,7 +132,10 @@ class Statements:
         values: dict[str, object] = {name: getattr(record.statement, name) for name in _STATEMENT_FIELDS}
         values |= {name: getattr(record, name) for name in _KEPT_FIELDS if name != "serial"}
         values |= {"signature": record.signed.signature, "state": record.state}
-        self._connection.execute(insert(t.statements), values)
+        serial = self._connection.execute(insert(t.statements).returning(t.statements.c.serial), values).scalar_one()
+        met = [{"account": account, "serial": serial} for account in {row.row.account for row in accepted.rows}]
+        if met:
+            self._connection.execute(insert(t.statement_accounts), met)
         rows = [_row_values(record.place, row) for row in accepted.rows]
         if rows:
             self._connection.execute(insert(t.statement_rows), rows)
@@ -176,8 +200,10 @@ class Statements:
 
     def _drop_void(self, station: int, sequence: int) -> None:
         query = select(t.statements.c.serial).where(_at(station, sequence), t.statements.c.state == StatementState.VOID)
-        if self._connection.execute(query).first() is None:
+        serial = self._connection.execute(query).scalar()
+        if serial is None:
             return
+        self._connection.execute(delete(t.statement_accounts).where(t.statement_accounts.c.serial == serial))
         for table in (t.statement_rows, t.settlement_statements, t.statements):
             self._connection.execute(delete(table).where(table.c.station == station, table.c.sequence == sequence))
 
@@ -206,8 +232,23 @@ class Settlements:
         row = self._connection.execute(_SETTLEMENTS.where(t.settlements.c.settlement == settlement)).mappings().first()
         return None if row is None else self._record(row)
 
-    def page(self, after: int, limit: int) -> list[SettlementRecord]:
-        query = _SETTLEMENTS.where(t.settlements.c.serial > after).order_by(t.settlements.c.serial).limit(limit)
+    def of(self, transaction: bytes) -> SettlementRecord | None:
+        """The settlement that a transaction carries."""
+        row = (
+            self._connection.execute(_SETTLEMENTS.where(t.settlements.c.transaction == transaction)).mappings().first()
+        )
+        return None if row is None else self._record(row)
+
+    def page(self, page: Page, wanted: SettlementFilter) -> list[SettlementRecord]:
+        """Settlements in the order in which they were built."""
+        table, on_the_way = t.settlements, (SettlementState.BUILT, SettlementState.SENT)
+        kept = SettlementState.SENT if wanted.state in on_the_way else wanted.state
+        equal = same([(table.c.state, kept), (table.c.batch, wanted.batch)])
+        if wanted.state == SettlementState.BUILT:
+            equal.append(t.outbox.c.state == OutboxState.QUEUED)
+        elif wanted.state == SettlementState.SENT:
+            equal.append(t.outbox.c.state.is_distinct_from(OutboxState.QUEUED))
+        query = paged(_SETTLEMENTS, table.c.serial, page, equal)
         return [self._record(row) for row in self._connection.execute(query).mappings().all()]
 
     def add(self, record: SettlementRecord, vehicles: Sequence[VehicleBlob]) -> None:

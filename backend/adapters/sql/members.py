@@ -6,13 +6,17 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import tables as t
+from backend.adapters.sql.paging import paged, same
 from backend.adapters.sql.selection import rows_among
+from backend.application.filters import AccountFilter, Page, StationFilter, TariffFilter
 from backend.application.records import AccountRecord, StatementState, StationRecord
 from domain.batch import StatementNumbers
 from domain.station import MeterReplacement, Station
 from domain.tariff import Direction, Tariff
 from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
 
+ALL_ROLES = 31
+"""`Roles.ALL`: no account has other bits."""
 _REPLACEMENT_FIELDS = (
     "station",
     "sequence",
@@ -42,8 +46,13 @@ class Accounts:
         row = self._connection.execute(select(t.accounts).where(t.accounts.c.owner == owner)).mappings().first()
         return None if row is None else _account(row)
 
-    def page(self, after: int, limit: int) -> list[AccountRecord]:
-        query = select(t.accounts).where(t.accounts.c.account > after).order_by(t.accounts.c.account).limit(limit)
+    def page(self, page: Page, wanted: AccountFilter) -> list[AccountRecord]:
+        """Accounts by number."""
+        table = t.accounts
+        equal = same([(table.c.closed, wanted.closed), (table.c.owner, wanted.owner)])
+        if wanted.role is not None:
+            equal.append(table.c.roles.in_([roles for roles in range(ALL_ROLES + 1) if roles & wanted.role]))
+        query = paged(select(table), table.c.account, page, equal)
         return [_account(row) for row in self._connection.execute(query).mappings()]
 
     def opened(self, account: int, owner: bytes, driver_key: bytes | None) -> None:
@@ -102,8 +111,16 @@ class Stations:
             row["station"]: _station(row, keys.get(row["station"], {}), meters.get(row["station"], [])) for row in rows
         }
 
-    def page(self, after: int, limit: int) -> list[StationRecord]:
-        query = _STATIONS.where(t.stations.c.station > after).order_by(t.stations.c.station).limit(limit)
+    def page(self, page: Page, wanted: StationFilter) -> list[StationRecord]:
+        """Stations by number."""
+        table = t.stations
+        equal = same([(table.c.payee, wanted.payee)])
+        by_anyone = (table.c.suspended_by_operator == True) | (table.c.suspended_by_governance == True)  # noqa: E712
+        if wanted.suspended:
+            equal.append(by_anyone)
+        elif wanted.suspended is not None:
+            equal += same([(table.c.suspended_by_operator, False), (table.c.suspended_by_governance, False)])
+        query = paged(_STATIONS, table.c.station, page, equal)
         return self._records(self._connection.execute(query).mappings().all())
 
     def registered(
@@ -200,11 +217,20 @@ class Tariffs:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def page(self, after: int, limit: int, payee: int | None) -> list[Tariff]:
-        query = select(t.tariffs).where(t.tariffs.c.tariff > after)
-        if payee is not None:
-            query = query.where(t.tariffs.c.payee == payee)
-        query = query.order_by(t.tariffs.c.tariff).limit(limit)
+    def page(self, page: Page, wanted: TariffFilter) -> list[Tariff]:
+        """Tariffs by number."""
+        table = t.tariffs
+        direction = None if wanted.direction is None else int(wanted.direction)
+        equal = same([(table.c.payee, wanted.payee), (table.c.direction, direction)])
+        valid = (
+            []
+            if wanted.valid_at_s is None
+            else [
+                table.c.valid_from_s <= wanted.valid_at_s,
+                table.c.valid_to_s > wanted.valid_at_s,
+            ]
+        )
+        query = paged(select(table), table.c.tariff, page, equal, valid)
         return [_tariff(row) for row in self._connection.execute(query).mappings()]
 
     def numbered(self, numbers: Iterable[int]) -> list[Tariff]:

@@ -3,12 +3,25 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Table,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import tables as t
+from backend.adapters.sql.paging import paged, same, within
 from backend.adapters.sql.selection import rows_among
+from backend.application.filters import Page, ReadingFilter, SessionFilter
 from backend.application.records import SessionRecord, SessionState, StatementState
 from domain.reading import (
     BmsReading,
@@ -61,17 +74,16 @@ class Sessions:
     def usage(self, session_ids: Iterable[bytes]) -> dict[bytes, Usage]:
         return {row["session"]: Usage(row["energy_wh"], row["cost_micro"]) for row in self._among(session_ids)}
 
-    def page(
-        self, after: int, limit: int, *, station: int | None = None, account: int | None = None
-    ) -> list[SessionRecord]:
+    def page(self, page: Page, wanted: SessionFilter) -> list[SessionRecord]:
         """Sessions in the order in which they came."""
-        query = _SESSIONS.where(t.sessions.c.serial > after)
-        if station is not None:
-            query = query.where(t.sessions.c.station == station)
-        if account is not None:
-            query = query.where(t.sessions.c.account == account)
-        rows = self._connection.execute(query.order_by(t.sessions.c.serial).limit(limit)).mappings()
-        return [_session_record(row) for row in rows]
+        table = t.sessions
+        equal = same([(table.c.station, wanted.station), (table.c.account, wanted.account)])
+        if wanted.state == SessionState.AUTHORISED:
+            equal.append(table.c.last_reading.is_(None))
+        elif wanted.state is not None:
+            equal += [table.c.last_reading.is_not(None), _state == wanted.state]
+        query = paged(_SESSIONS, table.c.serial, page, equal, within(table.c.not_before_s, wanted.from_s, wanted.to_s))
+        return [_session_record(row) for row in self._connection.execute(query).mappings()]
 
     def add(self, session: Session) -> None:
         fields = {name: getattr(session.authorisation, name) for name in _AUTHORISATION_FIELDS}
@@ -120,11 +132,27 @@ class Readings:
         )
         return {row["sequence"]: _bms(row) for row in rows}
 
-    def meter_page(self, station: int, after: int, limit: int) -> list[SignedMeterReading]:
+    def meter_list(self, station: int, page: Page, wanted: ReadingFilter) -> list[SignedMeterReading]:
+        """The station's readings that meet the filter, by sequence."""
         table = t.meter_readings
-        query = select(table).where(table.c.station == station, table.c.sequence > after)
-        rows = self._connection.execute(query.order_by(table.c.sequence).limit(limit)).mappings()
-        return [_meter(row) for row in rows]
+        return [_meter(row) for row in self._filtered(table, table.c.station == station, page, wanted)]
+
+    def bms_list(self, account: int, page: Page, wanted: ReadingFilter) -> list[SignedBmsReading]:
+        """The vehicle's readings that meet the filter, by sequence."""
+        table = t.bms_readings
+        return [_bms(row) for row in self._filtered(table, table.c.account == account, page, wanted)]
+
+    def first_of_session(self, session: Session, last: int) -> int | None:
+        """The station's first reading, up to number `last`, that names the session within its time."""
+        table, limits = t.meter_readings, session.authorisation
+        whose = table.c.station == limits.station
+        query = select(table.c.sequence).where(
+            whose,
+            table.c.sequence >= self._first_from(table, whose, limits.not_before_s),
+            table.c.sequence <= last,
+            table.c.session == session.session_id,
+        )
+        return self._connection.execute(query.order_by(table.c.sequence).limit(1)).scalar()
 
     def bms_page(self, account: int, after: int, limit: int) -> list[SignedBmsReading]:
         table = t.bms_readings
@@ -166,6 +194,40 @@ class Readings:
         query = query.where(table.c.last_sequence > table.c.anchored_sequence).order_by(table.c.account).limit(limit)
         return [(row.account, row.anchored_sequence) for row in self._connection.execute(query)]
 
+    def _filtered(
+        self, table: Table, whose: ColumnElement[bool], page: Page, wanted: ReadingFilter
+    ) -> Iterator[RowMapping]:
+        """Times become numbers of readings, by which the table is ordered: they grow together."""
+        query = select(table).where(whose, table.c.sequence > page.after)
+        if wanted.from_s is not None:
+            query = query.where(table.c.sequence >= self._first_from(table, whose, wanted.from_s))
+        if wanted.to_s is not None:
+            query = query.where(table.c.sequence < self._first_from(table, whose, wanted.to_s))
+        if wanted.last is not None:
+            query = query.where(table.c.sequence <= wanted.last)
+        if wanted.session is not None:
+            query = query.where(table.c.session == wanted.session)
+        yield from self._connection.execute(query.order_by(table.c.sequence).limit(page.limit)).mappings()
+
+    def _first_from(self, table: Table, whose: ColumnElement[bool], time_s: int) -> int:
+        """The number of the first reading that is not before a time, or the one after the last: by bisection."""
+        number = table.c.sequence
+        bounds = [
+            self._connection.execute(select(number).where(whose).order_by(order).limit(1)).scalar()
+            for order in (number, number.desc())
+        ]
+        if bounds[0] is None or bounds[1] is None:
+            return 0
+        low, high = int(bounds[0]), int(bounds[1]) + 1
+        while low < high:
+            middle = (low + high) // 2
+            query = select(table.c.time_s).where(whose, number >= middle).order_by(number).limit(1)
+            if self._connection.execute(query).scalar_one() < time_s:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
 
 # Readings come by the thousand: what SQLAlchemy does to each value would cost as much as the database.
 _METER_VALUES, _BMS_VALUES = attrgetter(*_METER_FIELDS), attrgetter(*_BMS_FIELDS)
@@ -193,14 +255,12 @@ _SETTLED_UP_TO = (
     .where(t.statements.c.station == t.sessions.c.station, t.statements.c.state == StatementState.SETTLED)
     .scalar_subquery()
 )
-_SESSIONS = select(
-    t.sessions,
-    case(
-        (t.sessions.c.last_reading.is_(None), SessionState.AUTHORISED),
-        (t.sessions.c.last_reading <= _SETTLED_UP_TO, SessionState.SETTLED),
-        else_=SessionState.CHARGING,
-    ).label("state"),
+_state = case(
+    (t.sessions.c.last_reading.is_(None), SessionState.AUTHORISED),
+    (t.sessions.c.last_reading <= _SETTLED_UP_TO, SessionState.SETTLED),
+    else_=SessionState.CHARGING,
 )
+_SESSIONS = select(t.sessions, _state.label("state"))
 
 
 def _meter(row: RowMapping) -> SignedMeterReading:
@@ -222,4 +282,5 @@ def _session_record(row: RowMapping) -> SessionRecord:
         usage=Usage(row["energy_wh"], row["cost_micro"]),
         state=SessionState(row["state"]),
         serial=row["serial"],
+        last_reading=row["last_reading"],
     )

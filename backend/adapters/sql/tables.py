@@ -70,6 +70,19 @@ events = Table(
     Column("name", String(32), nullable=False),
     Column("args", Text, nullable=False),
     ForeignKeyConstraint(["block"], ["blocks.number"], name="events_block"),
+    Index("events_contract", "contract", "block", "log_index"),
+    Index("events_name", "name", "block", "log_index"),
+)
+
+event_subjects = Table(
+    "event_subjects",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Index("event_subjects_block", "block"),
+    sqlite_with_rowid=False,
 )
 
 outbox = Table(
@@ -84,8 +97,33 @@ outbox = Table(
     Column("block", BigInteger),
     Column("succeeded", Boolean),
     Column("gas_used", BigInteger),
+    Column("serial", Integer, nullable=False),
     UniqueConstraint("sender", "nonce", name="outbox_nonce"),
-    Index("outbox_state", "state"),
+    Index("outbox_serial", "serial", unique=True),
+    Index("outbox_state", "state", "serial"),
+    Index("outbox_purpose", "purpose", "serial"),
+    Index("outbox_number", "nonce", "serial"),
+    Index("outbox_block", "block", "serial"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("request", LargeBinary(32), nullable=False),
+    Column("kept_at_s", BigInteger, nullable=False),
+    Index("idempotency_keys_age", "kept_at_s"),
+)
+
+idempotency_steps = Table(
+    "idempotency_steps",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("step", String(16), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("transaction", LargeBinary(32), nullable=False),
+    ForeignKeyConstraint(["key"], ["idempotency_keys.key"], name="idempotency_steps_key"),
+    ForeignKeyConstraint(["transaction"], ["outbox.transaction"], name="idempotency_steps_transaction"),
 )
 
 accounts = Table(
@@ -98,6 +136,8 @@ accounts = Table(
     Column("closed", Boolean, nullable=False),
     Column("deposited_micro", Unsigned, nullable=False),
     Column("daily_cap_micro", Unsigned, nullable=False),
+    Index("accounts_roles", "roles"),
+    Index("accounts_closed", "closed"),
 )
 
 debts = Table(
@@ -109,6 +149,12 @@ debts = Table(
     Column("batch", BigInteger, nullable=False),
     Column("owed_micro", Unsigned, nullable=False),
     Column("share_micro", Unsigned, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Index("debts_place", "place"),
+    Index("debts_debtor", "debtor", "place"),
+    Index("debts_creditor", "creditor", "place"),
+    Index("debts_open", "open", "place"),
 )
 
 guards = Table(
@@ -127,6 +173,11 @@ disputes = Table(
     Column("state", String(16), nullable=False),
     Column("disputer", Integer, nullable=False),
     Column("answer_until_s", BigInteger, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Index("disputes_place", "place"),
+    Index("disputes_station", "station", "place"),
+    Index("disputes_disputer", "disputer", "place"),
+    Index("disputes_state", "state", "place"),
 )
 
 stations = Table(
@@ -144,6 +195,9 @@ stations = Table(
     Column("import_wh", BigInteger, nullable=False),
     Column("export_wh", BigInteger, nullable=False),
     Column("sequence", Integer, nullable=False),
+    Index("stations_payee", "payee"),
+    Index("stations_suspended_by_operator", "suspended_by_operator"),
+    Index("stations_suspended_by_governance", "suspended_by_governance"),
 )
 
 station_keys = Table(
@@ -175,6 +229,8 @@ tariffs = Table(
     Column("price_micro_per_kwh", BigInteger, nullable=False),
     Column("valid_from_s", BigInteger, nullable=False),
     Column("valid_to_s", BigInteger, nullable=False),
+    Index("tariffs_direction", "direction"),
+    Index("tariffs_valid_from", "valid_from_s"),
 )
 
 sessions = Table(
@@ -195,6 +251,8 @@ sessions = Table(
     Column("energy_wh", BigInteger, nullable=False),
     Column("cost_micro", BigInteger, nullable=False),
     Column("last_reading", BigInteger),
+    Index("sessions_last_reading", "last_reading"),
+    Index("sessions_not_before", "not_before_s"),
 )
 
 meter_readings = Table(
@@ -248,6 +306,8 @@ settlements = Table(
     Column("paid_micro", Unsigned),
     Column("dust_micro", Unsigned),
     Index("settlements_transaction", "transaction"),
+    Index("settlements_state", "state"),
+    Index("settlements_batch", "batch"),
 )
 
 settlement_statements = Table(
@@ -296,6 +356,23 @@ statements = Table(
     Column("refusal", Text),
     UniqueConstraint("station", "sequence", name="statements_place"),
     Index("statements_state", "state", "station", "sequence"),
+    Index("statements_of_station", "station"),
+    Index("statements_in_state", "state"),
+    Index("statements_settlement", "settlement"),
+    Index("statements_batch", "batch"),
+    Index("statements_start", "start_s"),
+    Index("statements_last_reading", "station", "last_reading"),
+    Index("statements_settled_up_to", "station", "state", "last_reading"),
+)
+
+statement_accounts = Table(
+    "statement_accounts",
+    metadata,
+    Column("account", Integer, primary_key=True, autoincrement=False),
+    Column("serial", Integer, primary_key=True, autoincrement=False),
+    ForeignKeyConstraint(["serial"], ["statements.serial"], name="statement_accounts_statement"),
+    Index("statement_accounts_serial", "serial"),
+    sqlite_with_rowid=False,
 )
 
 statement_rows = Table(

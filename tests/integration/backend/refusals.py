@@ -22,7 +22,7 @@ def refused(answer: httpx.Response, status: int, kind: str) -> Json:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: Json = answer.json()
-    assert problem["type"] == f"https://wattledger.example/problems/{kind}", problem
+    assert problem["type"] == f"/v1/problems/{kind}", problem
     assert problem["status"] == status
     assert problem["title"]
     return problem

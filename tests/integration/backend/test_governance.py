@@ -201,7 +201,11 @@ def test_what_a_daily_cap_leaves_unpaid_is_a_debt_until_a_deposit_pays_it(govern
     view = shown(api, driver.account)
     assert (view["owed_micro"], view["free_micro"]) == (owed, 10**9)
     [debt] = view["debts"]
+    assert api.get("/v1/debts", debtor=driver.account, open="true")["items"] == [debt]
+    assert api.get("/v1/debts", debtor=driver.account, open="false")["items"] == []
     assert debt == {
+        "debtor": driver.account,
+        "open": True,
         "number": 0,
         "creditor": meter.payee,
         "batch": debt["batch"],

@@ -184,10 +184,10 @@ def good_bodies(api: Api, driver: Driver, meter: Meter) -> dict[str, Json]:
     }
 
 
-def test_unknown_queries_and_headers_do_no_harm(api: Api) -> None:
+def test_unknown_headers_do_no_harm(api: Api) -> None:
     strange = [("X-Forwarded-For", "\xff"), ("Authorization", "Bearer " + "x" * 10_000), ("Content-Type", "a/b")]
     for name, value in strange:
         headers = [(name.encode(), value.encode("latin-1"))]
-        answer = api.http.get("/v1/accounts?limit=1&%00=%ff", headers=headers)
+        answer = api.http.get("/v1/accounts?limit=1", headers=headers)
         assert answer.status_code == 200
     assert TOKEN not in (api.site.folder / "data.log").read_text()

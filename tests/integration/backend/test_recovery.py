@@ -24,7 +24,7 @@ def test_a_kill_between_commit_and_broadcast_settles_exactly_once(own_site: Site
     with open_platform(own_site.settings()) as platform:
         # As if the process had died right after the commit: built and kept, but never sent.
         settlement = platform.services.settlements.build()
-        assert platform.services.settlements.get(settlement)[0].state == "built"
+        assert platform.services.ways.settlement(settlement).record.state == "built"
     assert batches(own_site) == 0
 
     with running(own_site) as api:

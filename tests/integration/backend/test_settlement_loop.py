@@ -25,7 +25,7 @@ def test_batches_on_their_way_are_settled_in_order_and_no_more_than_allowed(own_
 
         own_site.request("evm_mine")
         platform.follow()
-        assert [settlements.get(one)[0].batch for one in built] == [1, 2]
+        assert [platform.services.ways.settlement(one).record.batch for one in built] == [1, 2]
         assert settlements.due(AT_ONCE)
     own_site.request("evm_setAutomine", True)
 
@@ -40,10 +40,10 @@ def test_a_batch_holds_as_many_statements_as_its_gas_allows(own_site: Site) -> N
             stated(api)
     with open_platform(own_site.settings(BATCH_GAS="160000")) as platform:
         one = platform.services.settlements.build()
-        assert len(platform.services.settlements.get(one)[0].statements) == 2
+        assert len(platform.services.ways.settlement(one).record.statements) == 2
     with open_platform(own_site.settings()) as platform:
         rest = platform.services.settlements.build()
-        assert len(platform.services.settlements.get(rest)[0].statements) == 2
+        assert len(platform.services.ways.settlement(rest).record.statements) == 2
 
 
 def test_what_has_waited_long_enough_is_settled_alone(own_site: Site) -> None:

@@ -21,6 +21,7 @@ from domain.errors import (
     WattledgerError,
     WrongSigner,
 )
+from scripts.anvil import ROOT
 
 
 def all_errors() -> list[type[WattledgerError]]:
@@ -65,7 +66,7 @@ def test_the_status_goes_by_the_class(error: Exception, status: int) -> None:
 
 def test_a_problem_has_type_title_and_the_errors_values() -> None:
     assert problems.problem_of(SequenceGap("station 7", 13, 14)) == {
-        "type": "https://wattledger.example/problems/sequence-gap",
+        "type": "/v1/problems/sequence-gap",
         "title": "Sequence gap",
         "status": 409,
         "detail": "station 7: sequence 14 after 12; send 13 first",
@@ -98,3 +99,43 @@ def test_any_text_can_be_answered() -> None:
     body = problems.JsonResponse({"x": "\ud800 ☂"}).body
 
     assert json.loads(bytes(body)) == {"x": "\ud800 ☂"}
+
+
+class ClosedForToday(app.ChainUnavailable):
+    """An error of an adapter, which is documented nowhere."""
+
+
+def test_an_error_below_a_documented_one_has_its_type() -> None:
+    problem = problems.problem_of(ClosedForToday("not now"))
+
+    assert (problem["type"], problem["status"]) == ("/v1/problems/chain-unavailable", 503)
+
+
+@pytest.mark.parametrize("kind", all_errors(), ids=lambda kind: kind.__name__)
+def test_every_error_says_what_it_means(kind: type[WattledgerError]) -> None:
+    assert (kind.__doc__ or "").strip()
+
+
+def problems_page() -> str:
+    """What docs/reference/problems.md must be."""
+    kinds = problems.problem_types()
+    rows = [f"| `{one.type.removeprefix(problems.TYPE_ROOT)}` | {one.status} | {one.meaning} |" for one in kinds]
+    return "\n".join(
+        [
+            "# Problems",
+            "",
+            "Errors of the REST interface are problem details (RFC 9457). `type` is `/v1/problems/` and the name",
+            "below; the server answers there with the same as this table, and at `/v1/problems` with all of it.",
+            "Problems of HTTP itself, such as an unknown path or method, have the type `about:blank`.",
+            "",
+            "| type | status | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def test_the_reference_lists_every_problem() -> None:
+    """If this fails, write `problems_page()` to the file."""
+    assert (ROOT / "docs" / "reference" / "problems.md").read_text() == problems_page()

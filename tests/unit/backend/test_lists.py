@@ -1,0 +1,552 @@
+"""Lists: each filter finds what it asks for by an index, and pages stay right while new items arrive."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import event as sql_event
+from sqlalchemy import insert, text
+
+from backend.adapters.chain.deployment import CONTRACTS
+from backend.adapters.sql import tables as t
+from backend.adapters.sql.database import SqlStore
+from backend.application import filters as f
+from backend.application.filters import Page
+from backend.application.lists import Lists
+from backend.application.ports import UnitOfWork
+from backend.application.records import (
+    DebtRecord,
+    DisputeRecord,
+    DisputeState,
+    OutboxEntry,
+    OutboxState,
+    Receipt,
+    SessionState,
+    SettlementState,
+    StatementState,
+)
+from backend.application.subjects import Subject, subjects_of
+from domain.chain import BlockRef, ChainEvent
+from domain.session import Session, SessionAuthorisation
+from domain.tariff import Direction, Tariff
+from domain.units import (
+    AccountId,
+    EnergyWh,
+    MoneyMicro,
+    PriceMicroPerKwh,
+    StationId,
+    TariffId,
+    UnixSeconds,
+)
+from scripts.compile import compiled
+
+ALL = Page(-1, 500)
+OPERATOR = b"\x0f" * 20
+STATIONS, ACCOUNTS, STATEMENTS = range(1, 5), range(1, 9), range(1, 26)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
+    """A store with some of everything."""
+    opened = SqlStore(tmp_path_factory.mktemp("lists") / "wattledger.sqlite")
+    opened.upgrade()
+    with opened.write() as unit:
+        _members(unit)
+        _outbox(unit)
+        _blocks(unit)
+    with opened.engine.begin() as connection:
+        _statements(connection)
+        _readings(connection)
+    yield opened
+    opened.close()
+
+
+def _members(unit: UnitOfWork) -> None:
+    for account in ACCOUNTS:
+        unit.accounts.opened(account, bytes([account] * 20), None)
+        unit.accounts.roles_changed(account, granted=account & 3)
+    unit.accounts.closed(8, closed=True)
+    for station in STATIONS:
+        unit.stations.registered(
+            station,
+            signer=bytes([station] * 20),
+            payee=1 + station % 2,
+            rated_power_w=1,
+            bidirectional=False,
+            import_wh=0,
+            export_wh=0,
+        )
+    unit.stations.suspended(2, by_governance=True, suspended=True)
+    unit.stations.suspended(3, by_governance=False, suspended=True)
+    for number in range(6):
+        unit.tariffs.published(
+            Tariff(
+                tariff=TariffId(number),
+                payee=AccountId(1 + number % 2),
+                direction=Direction(number // 3),
+                price_micro_per_kwh=PriceMicroPerKwh(1),
+                valid_from_s=UnixSeconds(number * 100),
+                valid_to_s=UnixSeconds(number * 100 + 200),
+            )
+        )
+        unit.debts.recorded(debt(number))
+        unit.disputes.opened(dispute(number))
+    unit.debts.ended(1, 4)
+    unit.disputes.ended(2, 1, 1, DisputeState.REVERSED)
+    for number in range(8):
+        unit.sessions.add(session(number))
+    unit.sessions.read_at({session(number).session_id: number * 10 for number in range(1, 8)})
+
+
+def debt(number: int) -> DebtRecord:
+    return DebtRecord(
+        debtor=AccountId(1 + number % 3 // 2),
+        number=number,
+        creditor=AccountId(3 + number % 2),
+        batch=number,
+        owed_micro=5,
+        share_micro=5,
+        place=100 - number,
+    )
+
+
+def dispute(number: int) -> DisputeRecord:
+    return DisputeRecord(
+        station=1 + number % 2,
+        sequence=1,
+        row=number,
+        state=DisputeState.DISPUTED,
+        disputer=AccountId(1 + number // 3),
+        answer_until_s=9,
+        place=50 + number,
+    )
+
+
+def session(number: int) -> Session:
+    limits = SessionAuthorisation(
+        account=AccountId(1 + number % 4),
+        station=StationId(1 + number % 2),
+        max_energy_wh=EnergyWh(1),
+        max_price_micro_per_kwh=PriceMicroPerKwh(1),
+        max_cost_micro=MoneyMicro(1),
+        discharge_allowed=False,
+        not_before_s=UnixSeconds(1000 + number * 10),
+        expiry_s=UnixSeconds(2000),
+        nonce=number,
+    )
+    return Session(bytes([number + 1] * 32), limits, b"\x02" * 65)
+
+
+def _outbox(unit: UnitOfWork) -> None:
+    for nonce in range(6):
+        purpose = "deposits" if nonce < 3 else f"settlement:{nonce:032x}"
+        transaction = bytes([nonce + 1] * 32)
+        unit.outbox.add(
+            OutboxEntry(sender=OPERATOR, nonce=nonce, raw=b"secret", transaction=transaction, purpose=purpose)
+        )
+    unit.outbox.mined(
+        Receipt(transaction=bytes([nonce + 1] * 32), block=10 + nonce // 2, succeeded=True, gas_used=1)
+        for nonce in range(4)
+    )
+
+
+def chain_event(block: int, log_index: int, name: str, contract: str = "Escrow", **args: Any) -> ChainEvent:
+    return ChainEvent(
+        block=block,
+        block_hash=bytes([block] * 32),
+        log_index=log_index,
+        tx=b"\x03" * 32,
+        contract=contract,
+        name=name,
+        args=args,
+    )
+
+
+EVENTS = [
+    chain_event(1, 0, "Deposited", account=1, amountMicro=1),
+    chain_event(1, 1, "Deposited", account=2, amountMicro=1),
+    chain_event(2, 0, "StationRegistered", "StationRegistry", station=7, payee=2),
+    chain_event(2, 1, "RowSetAside", "SessionSettlement", station=7, batch=1, payer=2, row=0),
+    chain_event(3, 0, "BatchSettled", "SessionSettlement", batch=1, statements=[7 << 232, 8 << 232]),
+    chain_event(4, 5, "Deposited", account=1, amountMicro=2),
+]
+
+
+def _blocks(unit: UnitOfWork) -> None:
+    for number in range(1, 5):
+        block = BlockRef(
+            number=number,
+            block_hash=bytes([number] * 32),
+            parent_hash=bytes([number - 1] * 32),
+            time_s=UnixSeconds(number),
+        )
+        unit.blocks.add([block], [one for one in EVENTS if one.block == number])
+
+
+def _statements(connection: Any) -> None:
+    for number in range(3):
+        state = SettlementState.SETTLED if number == 0 else SettlementState.SENT
+        values = {
+            "settlement": f"{number:032x}",
+            "state": state,
+            "evidence": "b",
+            "rows": 1,
+            "batch": None if number else 9,
+        }
+        connection.execute(insert(t.settlements), values | {"transaction": bytes([5 - number] * 32)})
+    for number in STATEMENTS:
+        station, sequence = 1 + number % 2, 1 + number // 2
+        settled = number < 10
+        serial = connection.execute(
+            insert(t.statements).returning(t.statements.c.serial),
+            {
+                "station": station,
+                "sequence": sequence,
+                "start_s": 1000 + number,
+                "duration_s": 1,
+                "import_wh": 0,
+                "export_wh": 0,
+                "tariff_base": 0,
+                "telemetry_root": bytes(32),
+                "signature": bytes(65),
+                "evidence": "b",
+                "first_reading": number * 3 - 2,
+                "last_reading": number * 3,
+                "accepted_at_s": 1,
+                "state": StatementState.SETTLED if settled else StatementState.ACCEPTED,
+                "settlement": f"{0:032x}" if settled else None,
+                "batch": 9 if settled else None,
+            },
+        ).scalar_one()
+        for account in (1, 2 + number % 3):
+            connection.execute(insert(t.statement_accounts), {"account": account, "serial": serial})
+
+
+def _readings(connection: Any) -> None:
+    for sequence in range(1, 81):
+        shared = {"sequence": sequence, "time_s": 1000 + 2 * sequence, "signature": bytes(65)}
+        meter = {"import_wh": 0, "export_wh": 0, "power_w": 0, "session": bytes([1 + sequence // 10] * 32)}
+        connection.execute(insert(t.meter_readings), shared | meter | {"station": 2})
+        vehicle = dict.fromkeys(
+            ("state_of_charge_bp", "state_of_health_bp", "temperature_deci_c", "pack_millivolt", "pack_milliampere"), 0
+        )
+        connection.execute(
+            insert(t.bms_readings), shared | vehicle | {"account": 2, "session": bytes([1 + sequence // 10] * 32)}
+        )
+
+
+def settled(number: int) -> bool:
+    """Whether session `number`, last read at `number * 10`, is over: the last settled reading is 24 or 27."""
+    return number in (1, 2)
+
+
+CASES: list[tuple[str, Any, list[Any]]] = [
+    ("accounts", f.AccountFilter(), [1, 2, 3, 4, 5, 6, 7, 8]),
+    ("accounts", f.AccountFilter(role=2), [2, 3, 6, 7]),
+    ("accounts", f.AccountFilter(role=16), []),
+    ("accounts", f.AccountFilter(closed=True), [8]),
+    ("accounts", f.AccountFilter(closed=False, role=1), [1, 3, 5, 7]),
+    ("accounts", f.AccountFilter(owner=bytes([5] * 20)), [5]),
+    ("stations", f.StationFilter(payee=2), [1, 3]),
+    ("stations", f.StationFilter(suspended=True), [2, 3]),
+    ("stations", f.StationFilter(suspended=False), [1, 4]),
+    ("stations", f.StationFilter(suspended=True, payee=2), [3]),
+    ("tariffs", f.TariffFilter(payee=1), [0, 2, 4]),
+    ("tariffs", f.TariffFilter(direction=Direction.DISCHARGE), [3, 4, 5]),
+    ("tariffs", f.TariffFilter(valid_at_s=200), [1, 2]),
+    ("tariffs", f.TariffFilter(valid_at_s=200, payee=2), [1]),
+    ("sessions", f.SessionFilter(station=2), [1, 3, 5, 7]),
+    ("sessions", f.SessionFilter(account=1), [0, 4]),
+    ("sessions", f.SessionFilter(state=SessionState.AUTHORISED), [0]),
+    ("sessions", f.SessionFilter(state=SessionState.SETTLED), [1, 2]),
+    ("sessions", f.SessionFilter(state=SessionState.CHARGING), [3, 4, 5, 6, 7]),
+    ("sessions", f.SessionFilter(state=SessionState.CHARGING, station=2), [3, 5, 7]),
+    ("sessions", f.SessionFilter(from_s=1010, to_s=1030), [1, 2]),
+    ("statements", f.StatementFilter(station=1), [n for n in STATEMENTS if n % 2 == 0]),
+    ("statements", f.StatementFilter(account=1), list(STATEMENTS)),
+    ("statements", f.StatementFilter(account=3), [n for n in STATEMENTS if n % 3 == 1]),
+    ("statements", f.StatementFilter(account=3, station=1), [n for n in STATEMENTS if n % 6 == 4]),
+    ("statements", f.StatementFilter(state=StatementState.SETTLED), list(range(1, 10))),
+    ("statements", f.StatementFilter(state=StatementState.VOID), []),
+    ("statements", f.StatementFilter(settlement=f"{0:032x}"), list(range(1, 10))),
+    ("statements", f.StatementFilter(batch=9), list(range(1, 10))),
+    ("statements", f.StatementFilter(from_s=1003, to_s=1006), [3, 4, 5]),
+    ("statements", f.StatementFilter(to_s=1003), [1, 2]),
+    ("statements", f.StatementFilter(from_s=1024, station=2), [25]),
+    ("settlements", f.SettlementFilter(state=SettlementState.SETTLED), [f"{0:032x}"]),
+    ("settlements", f.SettlementFilter(state=SettlementState.SENT), [f"{1:032x}", f"{2:032x}"]),
+    ("settlements", f.SettlementFilter(state=SettlementState.BUILT), []),
+    ("settlements", f.SettlementFilter(batch=9), [f"{0:032x}"]),
+    ("debts", f.DebtFilter(), [5, 4, 3, 2, 1, 0]),
+    ("debts", f.DebtFilter(debtor=2), [5, 2]),
+    ("debts", f.DebtFilter(creditor=3), [4, 2, 0]),
+    ("debts", f.DebtFilter(open=False), [4]),
+    ("debts", f.DebtFilter(open=True, debtor=1), [3, 1, 0]),
+    ("disputes", f.DisputeFilter(station=1), [0, 2, 4]),
+    ("disputes", f.DisputeFilter(disputer=2), [3, 4, 5]),
+    ("disputes", f.DisputeFilter(state=DisputeState.REVERSED), [1]),
+    ("transactions", f.TransactionFilter(state=OutboxState.MINED), [0, 1, 2, 3]),
+    ("transactions", f.TransactionFilter(purpose="deposits"), [0, 1, 2]),
+    ("transactions", f.TransactionFilter(purpose="settlement"), [3, 4, 5]),
+    ("transactions", f.TransactionFilter(purpose=f"settlement:{4:032x}"), [4]),
+    ("transactions", f.TransactionFilter(nonce=2), [2]),
+    ("transactions", f.TransactionFilter(block=11), [2, 3]),
+    ("transactions", f.TransactionFilter(transaction=bytes([3] * 32)), [2]),
+    ("events", f.EventFilter(), [0, 1, 2, 3, 4, 5]),
+    ("events", f.EventFilter(contract="StationRegistry"), [2]),
+    ("events", f.EventFilter(name="Deposited"), [0, 1, 5]),
+    ("events", f.EventFilter(account=2), [1, 2, 3]),
+    ("events", f.EventFilter(station=7), [2, 3, 4]),
+    ("events", f.EventFilter(station=8), [4]),
+    ("events", f.EventFilter(batch=1), [3, 4]),
+    ("events", f.EventFilter(account=2, station=7), [2, 3]),
+    ("events", f.EventFilter(account=1, name="Deposited", from_block=2), [5]),
+    ("events", f.EventFilter(from_block=2, to_block=3), [2, 3, 4]),
+]
+
+
+def listed(unit: UnitOfWork, what: str, page: Page, wanted: Any) -> list[tuple[int, Any]]:
+    """The cursor of each item of a page, and how the cases above name it."""
+    show = SHOWN[what]
+    return [show(one) for one in PAGES[what](unit)(page, wanted)]
+
+
+PAGES: dict[str, Callable[[UnitOfWork], Callable[[Page, Any], list[Any]]]] = {
+    "accounts": lambda unit: unit.accounts.page,
+    "stations": lambda unit: unit.stations.page,
+    "tariffs": lambda unit: unit.tariffs.page,
+    "sessions": lambda unit: unit.sessions.page,
+    "statements": lambda unit: unit.statements.page,
+    "settlements": lambda unit: unit.settlements.page,
+    "debts": lambda unit: unit.debts.page,
+    "disputes": lambda unit: unit.disputes.page,
+    "transactions": lambda unit: unit.outbox.page,
+    "events": lambda unit: unit.blocks.events_page,
+}
+SHOWN: dict[str, Callable[[Any], tuple[int, Any]]] = {
+    "accounts": lambda one: (one.account, one.account),
+    "stations": lambda one: (one.station.station, one.station.station),
+    "tariffs": lambda one: (one.tariff, one.tariff),
+    "sessions": lambda one: (one.serial, one.session.authorisation.nonce),
+    "statements": lambda one: (one.serial, one.statement.start_s - 1000),
+    "settlements": lambda one: (one.serial, one.settlement),
+    "debts": lambda one: (one.place, one.number),
+    "disputes": lambda one: (one.place, one.row),
+    "transactions": lambda one: (one.serial, one.nonce),
+    "events": lambda one: (one.place, EVENTS.index(one)),
+}
+
+
+@pytest.mark.parametrize(("what", "wanted", "found"), CASES, ids=lambda one: one if isinstance(one, str) else None)
+def test_filter_finds_what_it_asks_for(store: SqlStore, what: str, wanted: Any, found: list[Any]) -> None:
+    with store.read() as unit:
+        assert [name for _, name in listed(unit, what, ALL, wanted)] == found
+
+
+@pytest.mark.parametrize(("what", "wanted", "found"), CASES, ids=lambda one: one if isinstance(one, str) else None)
+def test_pages_of_two_are_the_whole(store: SqlStore, what: str, wanted: Any, found: list[Any]) -> None:
+    names, after = [], -1
+    with store.read() as unit:
+        while page := listed(unit, what, Page(after, 2), wanted):
+            names += [name for _, name in page]
+            after = page[-1][0]
+
+    assert names == found
+
+
+# --- how SQLite finds them ---------------------------------------------------------------------
+
+
+def plans_of(store: SqlStore, act: Callable[[UnitOfWork], object]) -> list[str]:
+    """How SQLite runs each query of `act`."""
+    queries: list[tuple[str, Any]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        queries.append((statement, parameters))
+
+    sql_event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        with store.read() as unit:
+            act(unit)
+    finally:
+        sql_event.remove(store.engine, "before_cursor_execute", note)
+    with store.engine.connect() as connection:
+        return [
+            str(row.detail)
+            for statement, parameters in queries
+            if statement.lstrip().upper().startswith("SELECT")
+            for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)
+        ]
+
+
+FILTERED = [(what, wanted) for what, wanted, _ in CASES if wanted != type(wanted)()]
+
+
+@pytest.mark.parametrize(("what", "wanted"), FILTERED, ids=lambda one: one if isinstance(one, str) else None)
+def test_filter_uses_an_index_and_walks_no_table(store: SqlStore, what: str, wanted: Any) -> None:
+    plans = plans_of(store, lambda unit: listed(unit, what, ALL, wanted))
+
+    assert plans
+    assert not [plan for plan in plans if plan.startswith("SCAN") and "CONSTANT ROW" not in plan], plans
+    first = next(plan for plan in plans if plan.startswith(("SEARCH", "MULTI-INDEX")))
+    by_state = isinstance(wanted, f.SessionFilter) and wanted.state not in (None, SessionState.AUTHORISED)
+    if not by_state:  # What is settled or charging shows only beside the statements, and most sessions are settled.
+        assert "INTEGER PRIMARY KEY" not in first, plans
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        f.ReadingFilter(from_s=1021, to_s=1101),
+        f.ReadingFilter(session=bytes([3] * 32)),
+        f.ReadingFilter(session=bytes([3] * 32), from_s=1050),
+        f.ReadingFilter(to_s=1001),
+    ],
+)
+def test_readings_are_found_by_their_numbers(store: SqlStore, wanted: Any) -> None:
+    expected = [
+        sequence
+        for sequence in range(1, 81)
+        if (wanted.from_s or 0) <= 1000 + 2 * sequence < (wanted.to_s or 9999)
+        and wanted.session in (None, bytes([1 + sequence // 10] * 32))
+    ]
+    with store.read() as unit:
+        meter = unit.readings.meter_list(2, Page(0, 500), wanted)
+        bms = unit.readings.bms_list(2, Page(0, 500), wanted)
+    plans = plans_of(store, lambda unit: unit.readings.meter_list(2, Page(0, 500), wanted))
+
+    assert [one.reading.sequence for one in meter] == expected
+    assert [one.reading.sequence for one in bms] == expected
+    assert all("PRIMARY KEY (station=?" in plan for plan in plans), plans
+
+
+def test_readings_of_a_session_are_searched_for_within_its_time(store: SqlStore) -> None:
+    lists = Lists(store)
+    wanted = f.ReadingFilter(session=session(3).session_id)  # Not before 1030, which is reading 15; last read at 30.
+
+    found = lists.meter_readings(None, Page(0, 500), wanted)
+
+    assert [one.reading.sequence for one in found] == [30]
+    assert lists.meter_readings(2, Page(0, 500), wanted) == found
+    assert lists.meter_readings(1, Page(0, 500), wanted) == []
+
+
+def test_no_list_without_a_filter_sorts(store: SqlStore) -> None:
+    for what, wanted, _ in CASES:
+        if wanted == type(wanted)():
+            plans = plans_of(store, partial(listed, what=what, page=Page(5, 2), wanted=wanted))
+            assert not [plan for plan in plans if "TEMP B-TREE" in plan], plans
+
+
+# --- while new items arrive --------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[SqlStore]:
+    opened = SqlStore(tmp_path / "wattledger.sqlite")
+    opened.upgrade()
+    yield opened
+    opened.close()
+
+
+def test_a_cursor_stays_right_while_items_arrive(own_store: SqlStore) -> None:
+    """Debts and disputes of lower accounts and stations than the cursor's come behind it all the same."""
+    with own_store.write() as unit:
+        for number in range(4):
+            unit.debts.recorded(_placed(number, debtor=9))
+    seen: list[int] = []
+    after = -1
+    for number in range(4, 12):
+        with own_store.write() as unit:
+            page = unit.debts.page(Page(after, 2), f.DebtFilter())
+            seen += [one.number for one in page]
+            after = page[-1].place if page else after
+            if number < 8:
+                unit.debts.recorded(_placed(number, debtor=8 - number))
+
+    assert seen == list(range(8))
+
+
+def _placed(number: int, debtor: int) -> DebtRecord:
+    return DebtRecord(
+        debtor=AccountId(debtor),
+        number=number,
+        creditor=AccountId(1),
+        batch=1,
+        owed_micro=1,
+        share_micro=1,
+        place=number << 20,
+    )
+
+
+def test_events_that_are_taken_back_take_their_subjects_with_them(own_store: SqlStore) -> None:
+    with own_store.write() as unit:
+        _blocks(unit)
+        unit.blocks.drop_above(2)
+        assert unit.blocks.events_page(ALL, f.EventFilter(station=8)) == []
+        assert len(unit.blocks.events_page(ALL, f.EventFilter(station=7))) == 2
+
+
+# --- what events are about ---------------------------------------------------------------------
+
+NEITHER = {"sequence", "tariff"}
+"""Arguments as wide as an account's number that are none."""
+
+
+def test_every_account_and_station_of_an_event_is_a_subject() -> None:
+    artifacts = compiled()
+    entries = [entry for contract in CONTRACTS for entry in artifacts[contract].abi if entry["type"] == "event"]
+    names = {one["name"] for entry in entries for one in entry["inputs"] if one["type"] == "uint24"}
+    assert {"account", "station", "creditor"} < names
+    for name in sorted(names):
+        found = subjects_of(chain_event(1, 0, "Any", **cast(Any, {name: 5})))
+        assert (found == set()) == (name in NEITHER), name
+    assert subjects_of(chain_event(1, 0, "Released", to=bytes(20), debt=True, account=3)) == {Subject("account", 3)}
+
+
+# --- old databases -----------------------------------------------------------------------------
+
+
+def test_the_migration_fills_in_what_is_kept_already(tmp_path: Path) -> None:
+    from alembic import command  # noqa: PLC0415  # Only here: the store upgrades to the latest by itself.
+
+    from backend.adapters.sql.database import migration_config  # noqa: PLC0415  # As above.
+
+    old = SqlStore(tmp_path / "old.sqlite")
+    with old.engine.connect() as connection:
+        command.upgrade(migration_config(connection), "0002")
+    with old.engine.begin() as connection:
+        connection.execute(text("INSERT INTO blocks VALUES (3, x'00', x'00', 1)"))
+        for log_index, name, args in (
+            (0, "DebtRecorded", '{"debtor": 5, "number": 0, "creditor": 6, "batch": 2}'),
+            (1, "RowDisputed", '{"station": 7, "sequence": 2, "row": 4, "disputer": 5, "payer": 6}'),
+            (2, "BatchSettled", json.dumps({"batch": 2, "statements": [9 << 232]})),
+        ):
+            connection.execute(
+                text("INSERT INTO events VALUES (3, :log, x'00', x'00', 'Escrow', :name, :args)"),
+                {"log": log_index, "name": name, "args": args},
+            )
+        connection.execute(text("INSERT INTO debts VALUES (5, 0, 6, 2, :five, :five)"), {"five": f"{5:078d}"})
+        connection.execute(text("INSERT INTO disputes VALUES (7, 2, 4, 'disputed', 5, 9)"))
+        for nonce in (0, 1):
+            connection.execute(
+                text("INSERT INTO outbox VALUES (:tx, x'00', :nonce, x'00', 'mint', 'mined', 3, 1, 1)"),
+                {"tx": bytes([nonce]), "nonce": nonce},
+            )
+    old.upgrade()
+    with old.read() as unit:
+        [kept] = unit.debts.page(ALL, f.DebtFilter(open=True))
+        [disputed] = unit.disputes.page(ALL, f.DisputeFilter(station=7))
+        assert (kept.place, disputed.place) == (3 << 20, 3 << 20 | 1)
+        assert [one.nonce for one in unit.outbox.page(ALL, f.TransactionFilter())] == [0, 1]
+        for wanted, logs in (
+            (f.EventFilter(account=6), [0, 1]),
+            (f.EventFilter(batch=2), [0, 2]),
+            (f.EventFilter(station=9), [2]),
+            (f.EventFilter(station=7), [1]),
+        ):
+            assert [one.log_index for one in unit.blocks.events_page(ALL, wanted)] == logs
+    old.close()
