@@ -115,7 +115,7 @@ class Stations:
         """Stations by number."""
         table = t.stations
         equal = same([(table.c.payee, wanted.payee)])
-        by_anyone = (table.c.suspended_by_operator == True) | (table.c.suspended_by_governance == True)  # noqa: E712
+        by_anyone = table.c.suspended_by_operator.is_(True) | table.c.suspended_by_governance.is_(True)
         if wanted.suspended:
             equal.append(by_anyone)
         elif wanted.suspended is not None:
