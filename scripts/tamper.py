@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from domain.evidence import STATEMENT_FORMAT, canonical
+from domain.evidence import STATEMENT_FORMAT, pack, unpack
 from scripts.platform import Platform, PlatformFailed
 
 STOLEN_MICRO = 1_000_000
@@ -26,7 +26,7 @@ def _statement_blobs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     """Files with a statement's evidence and more than a few readings, in a fixed order."""
     found = []
     for path in folder.glob("*/*"):
-        data = path.read_bytes()
+        data = unpack(path.read_bytes())
         if STATEMENT_FORMAT.encode() in data:
             value = json.loads(data)
             if len(value["readings"]) > 3:  # noqa: PLR2004
@@ -71,4 +71,4 @@ def _change_amount(database: Path) -> str:
 
 def _write(path: Path, value: dict[str, Any]) -> None:
     path.chmod(0o600)
-    path.write_bytes(canonical(value))
+    path.write_bytes(pack(value))

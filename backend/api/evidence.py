@@ -9,13 +9,13 @@ from backend.application.services import Services
 def router(services: Services) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["evidence"], default_response_class=JsonResponse)
-    blob = {"description": "The blob", "content": {"application/octet-stream": {}}}
+    blob = {"description": "The blob, gzip over canonical JSON", "content": {"application/gzip": {}}}
 
     @routes.get("/evidence/{cid}", responses={200: blob})
     def get_evidence(cid: str) -> Response:
         """An evidence blob, checked against its CID before it is served."""
         data = services.evidence.get(cid)
         headers = {"ETag": f'"{cid}"', "Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(data, media_type="application/octet-stream", headers=headers)
+        return Response(data, media_type="application/gzip", headers=headers)
 
     return routes
