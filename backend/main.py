@@ -24,13 +24,16 @@ from backend.adapters.chain.reader import ChainReader
 from backend.adapters.chain.writer import ChainWriter, open_keystore
 from backend.adapters.clock import SystemClock
 from backend.adapters.evidence.embedded import EmbeddedEvidence
+from backend.adapters.evidence.kubo import KuboEvidence
 from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
 from backend.application.evidence import Evidence
 from backend.application.network import Network
 from backend.application.operations import Operations
+from backend.application.ports import EvidenceStore
 from backend.application.readings import Readings
+from backend.application.retention import Retention
 from backend.application.services import Services
 from backend.application.sessions import Sessions
 from backend.application.settlements import BatchPolicy, Settlements
@@ -45,6 +48,7 @@ MAX_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 SETTLE_EVERY_S = 0.5
+RETENTION_EVERY_S = 3_600
 PAUSE_AFTER_FAILURE_S = 2.0
 
 log = structlog.get_logger()
@@ -59,6 +63,7 @@ class Platform:
     store: SqlStore
     outbox: Outbox
     indexer: ChainIndexer
+    retention: Retention
 
     def follow(self) -> None:
         """Delivers what the outbox holds and takes in what is new on the chain."""
@@ -74,6 +79,13 @@ class Platform:
             except NothingToSettle:
                 return
             log.info("settling", settlement=settlement)
+
+    def release_evidence(self) -> None:
+        """Lets evidence go that is old enough, if the settings say when that is."""
+        days = self.settings.evidence_retention_days
+        released = self.retention.release(days) if days else 0
+        if released:
+            log.info("evidence released", batches=released)
 
 
 @contextmanager
@@ -101,6 +113,8 @@ def run(settings: Settings) -> None:
         threads = [_repeat("follow", platform.follow, settings.poll_ms / 1000, stopping)]
         if settings.auto_settle:
             threads.append(_repeat("settle", platform.settle_if_due, SETTLE_EVERY_S, stopping))
+        if settings.evidence_retention_days:
+            threads.append(_repeat("retention", platform.release_evidence, RETENTION_EVERY_S, stopping))
         try:
             uvicorn.Server(_server_config(platform)).run()
         finally:
@@ -125,7 +139,8 @@ def main() -> None:
 def _platform(
     settings: Settings, deployment: Deployment, reader: ChainReader, writer: ChainWriter, store: SqlStore
 ) -> Platform:
-    clock, evidence = SystemClock(), EmbeddedEvidence(settings.evidence_dir)
+    clock = SystemClock()
+    evidence = _evidence(settings, clock)
     contracts = {name: contract.address for name, contract in deployment.contracts.items()}
     indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
     outbox = Outbox(store, writer, contracts, clock)
@@ -147,7 +162,13 @@ def _platform(
             store=store,
         ),
     )
-    return Platform(settings, services, store, outbox, indexer)
+    return Platform(settings, services, store, outbox, indexer, Retention(store, evidence, clock))
+
+
+def _evidence(settings: Settings, clock: SystemClock) -> EvidenceStore:
+    if settings.evidence == "kubo":
+        return KuboEvidence(settings.ipfs_api, clock, secret=settings.ipfs_secret)
+    return EmbeddedEvidence(settings.evidence_dir)
 
 
 def _identity(reader: ChainReader, deployment: Deployment) -> dict[str, str]:

@@ -10,7 +10,7 @@
 | 409    | it conflicts with what was accepted before, or the contracts refuse it now           |
 | 413    | the body is larger than the limit                                                    |
 | 422    | the content is not possible: a field, a signature, an energy, a time, rows           |
-| 503    | the chain does not answer, or has not taken the transaction yet                      |
+| 503    | the chain or the evidence store does not answer, or no block has the transaction yet |
 
 A problem never contains a part of the request's body, only values of known fields.
 """
@@ -88,6 +88,7 @@ _STATUS: dict[type[Exception], int] = {
     app.TransactionRefused: 409,
     app.SettlementPaused: 409,
     app.ChainUnavailable: 503,
+    app.EvidenceUnavailable: 503,
     app.TransactionPending: 503,
     Unauthorised: 401,
     BodyTooLarge: 413,

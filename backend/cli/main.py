@@ -2,6 +2,7 @@
 
 import typer
 
+from backend.cli import evidence
 from backend.cli.audit import audit_command
 
 app = typer.Typer(
@@ -15,6 +16,7 @@ def _root() -> None:
 
 
 app.command("audit")(audit_command)
+app.add_typer(evidence.app, name="evidence")
 
 
 def main() -> None:

@@ -2,10 +2,17 @@
 
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from domain.cid import cid_of, parse_cid
+from domain.car import Archive
+from domain.cid import blocks_of, cid_of, parse_cid
 from domain.errors import EvidenceAltered, EvidenceMissing
+from domain.unixfs import file_of
+
+MAX_BLOB_BYTES = 64 * 1024 * 1024
+PARALLEL = 8
 
 
 class EmbeddedEvidence:
@@ -28,7 +35,13 @@ class EmbeddedEvidence:
             target.parent.mkdir(exist_ok=True)
             _sync_folder(self._root)
         _write(target, data)
+        _sync_folder(target.parent)
         return cid
+
+    def put_many(self, blobs: Sequence[bytes]) -> list[str]:
+        """Keeps blobs durably, some at a time; their CIDs in order."""
+        with ThreadPoolExecutor(min(PARALLEL, max(1, len(blobs)))) as pool:
+            return list(pool.map(self.put, blobs))
 
     def get(self, cid: str) -> bytes:
         """The blob; InvalidCid, EvidenceMissing or EvidenceAltered."""
@@ -47,6 +60,33 @@ class EmbeddedEvidence:
         parse_cid(cid)
         return self._path(cid).is_file()
 
+    def cids(self) -> list[str]:
+        """The names of all blobs, in order."""
+        return sorted(path.name for path in self._root.glob("??/b*"))
+
+    def blocks(self, cid: str) -> Iterator[tuple[str, bytes]]:
+        """The blocks of a blob, each after its CID; as `get`."""
+        return blocks_of(self.get(cid))
+
+    def take(self, archive: Archive) -> None:
+        """Keeps all blobs of an archive; EvidenceAltered if one has not the content that its name says."""
+        for root in archive.roots:
+            data = file_of(root, archive.block, limit_bytes=MAX_BLOB_BYTES)
+            found = cid_of(data)
+            if found != root:
+                raise EvidenceAltered(root, found)
+            self.put(data)
+
+    def release(self, cids: Sequence[str]) -> None:
+        """Deletes blobs."""
+        for cid in cids:
+            parse_cid(cid)
+            self._path(cid).unlink(missing_ok=True)
+
+    def collect(self) -> int:
+        """Removes nothing: what was released is gone already."""
+        return 0
+
     def _path(self, cid: str) -> Path:
         return self._root / cid[-2:] / cid
 
@@ -63,7 +103,6 @@ def _write(target: Path, data: bytes) -> None:
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
 
 
 def _sync_folder(folder: Path) -> None:
