@@ -70,9 +70,6 @@ class EvidenceStore(Protocol):
     def cids(self) -> list[str]:
         """The names of all blobs that are kept, in order."""
 
-    def blocks(self, cid: str) -> Iterator[tuple[str, bytes]]:
-        """The blocks of a blob, each after its CID; as `get`."""
-
     def take(self, archive: Archive) -> None:
         """Keeps all blobs of an archive; EvidenceAltered if one has not the content that its name says."""
 

@@ -18,6 +18,7 @@ from backend.application.ports import EvidenceStore
 from backend.application.retention import Retention
 from backend.config import MIN_RETENTION_DAYS, read_secret
 from domain.car import Archive, write_car
+from domain.cid import blocks_of
 from domain.errors import WattledgerError
 
 FOUND_SOMETHING = 1
@@ -55,7 +56,7 @@ def export(
         if to.exists():
             raise FileExistsError(f"{to} is there already; give another name")
         roots = list(dict.fromkeys(cids or store.cids()))
-        blocks = (block for cid in roots for block in store.blocks(cid))
+        blocks = (block for cid in roots for block in blocks_of(store.get(cid)))
         with NamedTemporaryFile(dir=to.parent, prefix=".partial-", delete=False) as partial:
             try:
                 partial.writelines(write_car(roots, blocks))

@@ -2,13 +2,13 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from domain.car import Archive
-from domain.cid import blocks_of, cid_of, parse_cid
+from domain.cid import cid_of, parse_cid
 from domain.errors import EvidenceAltered, EvidenceMissing
 from domain.unixfs import file_of
 
@@ -65,10 +65,6 @@ class EmbeddedEvidence:
     def cids(self) -> list[str]:
         """The names of all blobs, in order."""
         return sorted(path.name for path in self._root.glob("??/b*"))
-
-    def blocks(self, cid: str) -> Iterator[tuple[str, bytes]]:
-        """The blocks of a blob, each after its CID; as `get`."""
-        return blocks_of(self.get(cid))
 
     def take(self, archive: Archive) -> None:
         """Keeps all blobs of an archive; EvidenceAltered if one has not the content that its name says."""
