@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from backend.adapters.clock import SystemClock
 from backend.adapters.evidence.embedded import EmbeddedEvidence
 from backend.adapters.evidence.kubo import KuboEvidence
+from backend.adapters.evidence.kubo_rpc import AWAY_S
 from backend.adapters.evidence.sources import HttpBlobs, blobs_at
 from backend.application.errors import EvidenceUnavailable
 from backend.application.evidence import Evidence
@@ -243,7 +244,23 @@ def test_stopped_daemon_is_unavailable_and_works_again_once_it_goes_on(node: Kub
                 assert time.monotonic() - began < 2 * QUICK_S
         finally:
             node.process.send_signal(signal.SIGCONT)
+        time.sleep(AWAY_S)
         assert impatient.get(cid) == data
+
+
+def test_who_waits_behind_a_request_that_was_not_answered_is_told_at_once(node: KuboNode) -> None:
+    assert node.process is not None
+    with evidence_on(node, read_limit_s=1) as impatient:
+        cid = impatient.put(fresh())
+        node.process.send_signal(signal.SIGSTOP)
+        try:
+            for limit_s in (2 * QUICK_S, 0.5):
+                began = time.monotonic()
+                with pytest.raises(EvidenceUnavailable):
+                    impatient.get(cid)
+                assert time.monotonic() - began < limit_s
+        finally:
+            node.process.send_signal(signal.SIGCONT)
 
 
 def test_killed_daemon_has_kept_what_was_put_and_is_waited_for(node: KuboNode, store: KuboEvidence) -> None:

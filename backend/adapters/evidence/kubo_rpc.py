@@ -25,6 +25,8 @@ from domain.errors import EvidenceAltered, EvidenceMissing, Malformed, Wattledge
 CONNECT_LIMIT_S = 5
 RETRY_AFTER_S = (0.2, 0.4, 0.8, 1.6, 3.2)
 """A daemon that restarts is back within some seconds."""
+AWAY_S = 2.0
+"""How long a node that did not answer is not asked again: who waits behind the first is told at once."""
 MAX_ANSWER_BYTES = 160 * 1024 * 1024
 """Of an answer: the list of more than a million pins."""
 MAX_REFUSAL_BYTES = 65_536
@@ -55,6 +57,7 @@ class KuboRpc:
         if secret:
             self._headers["Authorization"] = _authorisation(secret)
         self._idle: deque[Client] = deque(maxlen=MAX_IDLE)
+        self._away_until_s = clock.monotonic_s()
         try:
             self._idle.append(self._new_client())
         except (ipfs.AddressError, ValueError):
@@ -70,6 +73,8 @@ class KuboRpc:
         Any request may be made again: content names what it is about. EvidenceUnavailable; EvidenceMissing or
         EvidenceAltered if that is what the node says of `cid`.
         """
+        if self.clock.monotonic_s() < self._away_until_s:
+            raise EvidenceUnavailable(self.address, "it did not answer a moment ago")
         limit_s = limit_s or self._read_limit_s
         limits = {"timeout": (CONNECT_LIMIT_S, limit_s)}
         deadline_s = self.clock.monotonic_s() + limit_s
@@ -81,8 +86,12 @@ class KuboRpc:
                 raise self._refusal(error, cid) from error
             except (ipfs.ConnectionError, ipfs.ProtocolError, HTTPError, HTTPException, OSError) as error:
                 if wait_s is None or self.clock.monotonic_s() + wait_s > deadline_s:
+                    self._away_until_s = self.clock.monotonic_s() + AWAY_S
                     raise EvidenceUnavailable(self.address, _reason(error)) from error
                 self.clock.sleep(wait_s)
+            except ipfs.TimeoutError as error:
+                self._away_until_s = self.clock.monotonic_s() + AWAY_S
+                raise EvidenceUnavailable(self.address, _reason(error)) from error
             except (ipfs.Error, *_NO_ANSWER) as error:
                 raise EvidenceUnavailable(self.address, _reason(error)) from error
         raise AssertionError("the last try returns or raises")
