@@ -9,6 +9,8 @@ from collections.abc import Callable
 from domain.cid import CHUNK_BYTES, CID_BYTES, DAG_PB, cid_text, parse_cid
 from domain.errors import Malformed
 
+MAX_BLOB_BYTES = 64 * 1024 * 1024
+"""Of a blob as it is stored: nobody reads more for evidence."""
 MAX_BLOCK_BYTES = 1024 * 1024
 """No block of ours is larger than a chunk; other tools make blocks of up to 1 MiB."""
 

@@ -37,9 +37,9 @@ class Retention:
         kept = set(self.evidence.cids())
         time_s, after = self.clock.now_s() - days * SECONDS_PER_DAY, 0
         while page := self._page(time_s, after):
-            after = page[-1][0].serial
-            for record, closed in page:
-                if closed and record.evidence in kept:
+            after = page[-1].serial
+            for record in page:
+                if record.evidence in kept and self._is_closed(record):
                     yield self._expired(record, kept)
 
     def release(self, days: int) -> int:
@@ -53,10 +53,13 @@ class Retention:
             self.evidence.collect()
         return released
 
-    def _page(self, time_s: int, after: int) -> list[tuple[SettlementRecord, bool]]:
+    def _page(self, time_s: int, after: int) -> list[SettlementRecord]:
         with self.store.read() as unit:
-            records = unit.settlements.settled_until(time_s, after, PAGE)
-            return [(record, all(_is_closed(unit, *place) for place in record.statements)) for record in records]
+            return unit.settlements.settled_until(time_s, after, PAGE)
+
+    def _is_closed(self, batch: SettlementRecord) -> bool:
+        with self.store.read() as unit:
+            return all(_is_closed(unit, *place) for place in batch.statements)
 
     def _expired(self, record: SettlementRecord, kept: set[str]) -> Expired:
         manifest = parse_manifest(self.evidence.get(record.evidence))

@@ -20,8 +20,10 @@ from backend.adapters.evidence.embedded import EmbeddedEvidence
 from backend.adapters.evidence.kubo import KuboEvidence
 from backend.adapters.evidence.kubo_rpc import AWAY_S
 from backend.adapters.evidence.sources import HttpBlobs, blobs_at
+from backend.adapters.sql.database import SqlStore
 from backend.application.errors import EvidenceUnavailable
 from backend.application.evidence import Evidence
+from backend.application.records import DisputeState
 from backend.cli.main import app
 from bench.evidence import day_blobs
 from domain.audit import Auditor, FindingCode
@@ -42,6 +44,7 @@ from tests.services.kubo import (
     secret_of,
 )
 from tests.unit.audit.record import DEPLOYED, settled_world
+from tests.unit.backend.test_retention import DAYS, World
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(LIMIT_S)]
 
@@ -141,6 +144,20 @@ def test_name_that_is_no_cid_never_reaches_the_node(store: KuboEvidence, name: s
     ):
         with pytest.raises(InvalidCid):
             use(name)
+
+
+def test_old_batch_goes_as_a_whole_and_a_disputed_one_stays(
+    store: KuboEvidence, node: KuboNode, tmp_path: Path
+) -> None:
+    records = SqlStore(tmp_path / "wattledger.sqlite")
+    records.upgrade()
+    world = World(records, store, tmp_path)
+    old, disputed, young = world.batch(1, DAYS), world.batch(2, DAYS), world.batch(3, DAYS - 1)
+    world.dispute(2, DisputeState.DISPUTED)
+    assert world.retention.release(DAYS) == 1
+    records.close()
+    assert not any(block_file(node, cid).exists() for cid in old)
+    assert world.kept(disputed) == world.kept(young) == [True] * 3
 
 
 # --- what is not there, or not what it was -----------------------------------------------------

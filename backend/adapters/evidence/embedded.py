@@ -10,9 +10,8 @@ from typing import Any
 from domain.car import Archive
 from domain.cid import cid_of, parse_cid
 from domain.errors import EvidenceAltered, EvidenceMissing
-from domain.unixfs import file_of
+from domain.unixfs import MAX_BLOB_BYTES, file_of
 
-MAX_BLOB_BYTES = 64 * 1024 * 1024
 PARALLEL = 8
 
 

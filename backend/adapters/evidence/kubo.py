@@ -14,9 +14,8 @@ from backend.application.ports import Clock
 from domain.car import Archive
 from domain.cid import CHUNK_BYTES, RAW, cid_of, parse_cid
 from domain.errors import EvidenceAltered, EvidenceMissing, InvalidCid, Malformed
-from domain.unixfs import MAX_BLOCK_BYTES, file_of
+from domain.unixfs import MAX_BLOB_BYTES, MAX_BLOCK_BYTES, file_of
 
-MAX_BLOB_BYTES = 64 * 1024 * 1024
 READ_LIMIT_S = 15
 WHOLE_STORE_LIMIT_S = 600
 """For what goes through all blocks: import, and garbage collection."""

@@ -11,8 +11,8 @@ from backend.adapters.evidence.kubo import KuboEvidence
 from backend.application.ports import EvidenceStore
 from domain.cid import parse_cid
 from domain.errors import EvidenceMissing, Malformed
+from domain.unixfs import MAX_BLOB_BYTES
 
-MAX_BLOB_BYTES = 64 * 1024 * 1024
 TIMEOUT_S = 30
 KUBO = "kubo:"
 """Before the multiaddr of a node's RPC API, as in kubo:/ip4/127.0.0.1/tcp/5001."""

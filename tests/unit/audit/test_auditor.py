@@ -10,7 +10,7 @@ from domain.audit.claims import AmountClaim, Claims, compare_claims
 from domain.batch import SettlementBatch, decode_batch, encode_batch
 from domain.chain import Call, ChainEvent
 from domain.compression import compress
-from domain.errors import Malformed
+from domain.errors import EvidenceAltered, Malformed
 from domain.evidence import MAX_JSON_BYTES, unpack
 from domain.merkle import EMPTY_ROOT
 from domain.reading import SignedMeterReading
@@ -74,6 +74,21 @@ def test_each_missing_blob_is_named() -> None:
         missing = [f for f in record.findings() if f.code == FindingCode.EVIDENCE_MISSING]
         assert len(missing) == 1
         assert cid in missing[0].where
+
+
+def test_blob_that_its_store_calls_altered_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node whose blocks lead to no file has no bytes to show."""
+    record = settled_world()
+    cid = next(blobs_of(record, b"vehicle-evidence"))
+
+    def read(_: Record, asked: str) -> bytes:
+        if asked == cid:
+            raise EvidenceAltered(cid, "no file")
+        return record.blobs[asked]
+
+    monkeypatch.setattr(Record, "read", read)
+    [finding] = [f for f in record.findings() if f.code == FindingCode.EVIDENCE_ALTERED]
+    assert cid in finding.where
 
 
 def test_altered_reading_is_named_with_its_place() -> None:

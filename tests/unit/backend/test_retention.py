@@ -9,7 +9,7 @@ import pytest
 from backend.adapters.evidence.embedded import EmbeddedEvidence
 from backend.adapters.sql.database import SqlStore
 from backend.application.evidence import Evidence
-from backend.application.ports import UnitOfWork
+from backend.application.ports import EvidenceStore, UnitOfWork
 from backend.application.records import (
     AcceptedStatement,
     DisputeRecord,
@@ -54,7 +54,7 @@ class World:
     """A store and an evidence folder with one batch a number."""
 
     store: SqlStore
-    evidence: EmbeddedEvidence
+    evidence: EvidenceStore
     folder: Path
 
     @property
