@@ -49,7 +49,8 @@ from tests.unit.backend.test_retention import DAYS, World
 pytestmark = [pytest.mark.services, pytest.mark.timeout(LIMIT_S)]
 
 LARGE = random.Random(1).randbytes(3 * CHUNK_BYTES + 1)
-QUICK_S = 2
+NO_HANG_S = 8
+"""Far below what waiting for an answer to its end would take, far above what it takes on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,7 @@ def test_missing_blob_is_missing_at_once(store: KuboEvidence) -> None:
         with pytest.raises(EvidenceMissing, match=cid):
             use(cid)
     assert not store.has(cid)
-    assert time.monotonic() - began < QUICK_S
+    assert time.monotonic() - began < NO_HANG_S
 
 
 def test_blob_without_one_of_its_blocks_is_missing(store: KuboEvidence, node: KuboNode) -> None:
@@ -258,7 +259,7 @@ def test_stopped_daemon_is_unavailable_and_works_again_once_it_goes_on(node: Kub
                 began = time.monotonic()
                 with pytest.raises(EvidenceUnavailable, match=node.api):
                     use()
-                assert time.monotonic() - began < 2 * QUICK_S
+                assert time.monotonic() - began < NO_HANG_S
         finally:
             node.process.send_signal(signal.SIGCONT)
         time.sleep(AWAY_S)
@@ -271,11 +272,10 @@ def test_who_waits_behind_a_request_that_was_not_answered_is_told_at_once(node: 
         cid = impatient.put(fresh())
         node.process.send_signal(signal.SIGSTOP)
         try:
-            for limit_s in (2 * QUICK_S, 0.5):
-                began = time.monotonic()
-                with pytest.raises(EvidenceUnavailable):
-                    impatient.get(cid)
-                assert time.monotonic() - began < limit_s
+            with pytest.raises(EvidenceUnavailable, match="Timeout"):
+                impatient.get(cid)
+            with pytest.raises(EvidenceUnavailable, match="a moment ago"):
+                impatient.get(cid)
         finally:
             node.process.send_signal(signal.SIGCONT)
 
@@ -388,7 +388,7 @@ def test_block_that_trickles_is_unavailable_in_time() -> None:
     began = time.monotonic()
     with lying_node(trickle) as address, pytest.raises(EvidenceUnavailable):
         lied_to(address).get(cid_of(b"x"))
-    assert time.monotonic() - began < 3 * QUICK_S
+    assert time.monotonic() - began < NO_HANG_S
 
 
 # --- archives ----------------------------------------------------------------------------------
