@@ -1,6 +1,6 @@
 """Settings from the environment, WATTLEDGER_*. Secrets are in files and never shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +9,9 @@ from backend.application.settlements import BatchPolicy
 
 PREFIX = "WATTLEDGER_"
 MIN_TOKEN_CHARACTERS = 16
+MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 366, 36_600
+"""A court of disputes gives at most 366 days to dispute a row; until then its evidence must be there."""
+EVIDENCE_STORES = ("embedded", "kubo")
 
 Value = TypeVar("Value")
 
@@ -37,6 +40,10 @@ class Settings:
     batch_age_s: int
     batch_gas: int
     batches_in_flight: int
+    evidence: str
+    ipfs_api: str
+    ipfs_secret: str | None = field(repr=False)
+    evidence_retention_days: int | None
 
     @property
     def database(self) -> Path:
@@ -71,6 +78,12 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         batch_age_s=source.value("BATCH_AGE_S", _within(0, 86_400), "60"),
         batch_gas=source.value("BATCH_GAS", _within(100_000, 1 << 40), "10000000"),
         batches_in_flight=source.value("BATCHES_IN_FLIGHT", _within(1, 1000), "16"),
+        evidence=source.value("EVIDENCE", _one_of(EVIDENCE_STORES), "embedded"),
+        ipfs_api=source.value("IPFS_API", _multiaddr, "/ip4/127.0.0.1/tcp/5001"),
+        ipfs_secret=source.value("IPFS_AUTH_FILE", _optional(read_secret), ""),
+        evidence_retention_days=source.value(
+            "EVIDENCE_RETENTION_DAYS", _optional(_within(MIN_RETENTION_DAYS, MAX_RETENTION_DAYS)), ""
+        ),
     )
     source.check()
     return settings
@@ -115,6 +128,33 @@ def _token(text: str) -> str:
     if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
         raise ValueError(f"names a file without a token of at least {MIN_TOKEN_CHARACTERS} printable characters")
     return token
+
+
+def read_secret(file: str) -> str:
+    """The secret in a file: what Kubo's API.Authorizations ask for. ValueError if it is no single line of text."""
+    secret = _file(file).read_text().strip()
+    if not secret or not secret.isascii() or not secret.isprintable():
+        raise ValueError("names a file that is not one line of printable characters")
+    return secret
+
+
+def _multiaddr(text: str) -> str:
+    if not text.startswith("/") or not text.isascii() or not text.isprintable():
+        raise ValueError("must be a multiaddr, such as /ip4/127.0.0.1/tcp/5001")
+    return text
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be {' or '.join(names)}")
+        return text
+
+    return parse
+
+
+def _optional(parse: Callable[[str], Value]) -> Callable[[str], Value | None]:
+    return lambda text: parse(text) if text else None
 
 
 def _url(text: str) -> str:

@@ -24,6 +24,7 @@ from backend.adapters.chain.reader import ChainReader
 from backend.adapters.chain.writer import ChainWriter, open_keystore
 from backend.adapters.clock import SystemClock
 from backend.adapters.evidence.embedded import EmbeddedEvidence
+from backend.adapters.evidence.kubo import KuboEvidence
 from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
@@ -33,7 +34,9 @@ from backend.application.intake import Intake
 from backend.application.lists import Lists
 from backend.application.network import Network
 from backend.application.operations import Operations
+from backend.application.ports import EvidenceStore
 from backend.application.readings import Readings
+from backend.application.retention import Retention
 from backend.application.services import Services
 from backend.application.sessions import Sessions
 from backend.application.settlements import Settlements
@@ -49,6 +52,7 @@ MAX_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 SETTLE_EVERY_S = 0.5
+RETENTION_EVERY_S = 3_600
 PAUSE_AFTER_FAILURE_S = 2.0
 
 log = structlog.get_logger()
@@ -63,6 +67,7 @@ class Platform:
     store: SqlStore
     outbox: Outbox
     indexer: ChainIndexer
+    retention: Retention
 
     def follow(self) -> None:
         """Delivers what the outbox holds and takes in what is new on the chain."""
@@ -85,17 +90,26 @@ class Platform:
 
     @contextmanager
     def keep_going(self, *, settle: bool = True) -> Iterator[None]:
-        """Follows the chain, and settles, until the block ends."""
+        """Follows the chain, settles, and lets old evidence go, until the block ends."""
         stopping = threading.Event()
         threads = [_repeat("follow", self.follow, self.settings.poll_ms / 1000, stopping)]
         if settle:
             threads.append(_repeat("settle", self.settle_if_due, SETTLE_EVERY_S, stopping))
+        if self.settings.evidence_retention_days:
+            threads.append(_repeat("retention", self.release_evidence, RETENTION_EVERY_S, stopping))
         try:
             yield
         finally:
             stopping.set()
             for thread in threads:
                 thread.join(timeout=SHUTDOWN_S)
+
+    def release_evidence(self) -> None:
+        """Lets evidence go that is old enough, if the settings say when that is."""
+        days = self.settings.evidence_retention_days
+        released = self.retention.release(days) if days else 0
+        if released:
+            log.info("evidence released", batches=released)
 
 
 @contextmanager
@@ -144,7 +158,8 @@ def main() -> None:
 def _platform(
     settings: Settings, deployment: Deployment, reader: ChainReader, writer: ChainWriter, store: SqlStore
 ) -> Platform:
-    clock, evidence = SystemClock(), EmbeddedEvidence(settings.evidence_dir)
+    clock = SystemClock()
+    evidence = _evidence(settings, clock)
     contracts = {name: contract.address for name, contract in deployment.contracts.items()}
     indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
     outbox = Outbox(store, writer, contracts, clock)
@@ -173,7 +188,13 @@ def _platform(
         ways=Ways(store),
         keys=keys,
     )
-    return Platform(settings, services, store, outbox, indexer)
+    return Platform(settings, services, store, outbox, indexer, Retention(store, evidence, clock))
+
+
+def _evidence(settings: Settings, clock: SystemClock) -> EvidenceStore:
+    if settings.evidence == "kubo":
+        return KuboEvidence(settings.ipfs_api, clock, secret=settings.ipfs_secret)
+    return EmbeddedEvidence(settings.evidence_dir)
 
 
 def _identity(reader: ChainReader, deployment: Deployment) -> dict[str, str]:

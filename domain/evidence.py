@@ -1,6 +1,6 @@
-"""Evidence blobs: what an auditor needs beside the chain, as canonical JSON.
+"""Evidence blobs: what an auditor needs beside the chain, as canonical JSON, compressed by gzip.
 
-Canonical: keys sorted, no white space, ASCII. The same content always has the same bytes, hence one CID.
+Canonical: keys sorted, no white space, ASCII. A blob's CID is that of its compressed bytes.
 """
 
 import json
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from domain.cid import parse_cid
+from domain.compression import compress, decompress
 from domain.errors import Malformed
 from domain.reading import SignedBmsReading, SignedMeterReading
 from domain.session import SignedAuthorisation
@@ -26,9 +27,12 @@ from domain.wire import (
 
 _Key = TypeVar("_Key", bound=tuple[int, ...])
 
-STATEMENT_FORMAT = "wattledger/statement-evidence/1"
-VEHICLE_FORMAT = "wattledger/vehicle-evidence/1"
-MANIFEST_FORMAT = "wattledger/evidence-manifest/1"
+STATEMENT_FORMAT = "wattledger/statement-evidence/2"
+VEHICLE_FORMAT = "wattledger/vehicle-evidence/2"
+MANIFEST_FORMAT = "wattledger/evidence-manifest/2"
+
+MAX_JSON_BYTES = 64 * 1024 * 1024
+"""Of a blob's JSON: some 130,000 meter readings. More is neither written nor unpacked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +68,21 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
+def pack(value: object) -> bytes:
+    """A blob with this value; Malformed if nobody would unpack it again, because it is too large."""
+    data = canonical(value)
+    if len(data) > MAX_JSON_BYTES:
+        raise Malformed(f"{len(data)} bytes of evidence, a blob holds {MAX_JSON_BYTES}; send statements more often")
+    return compress(data)
+
+
+def unpack(blob: bytes) -> bytes:
+    """The JSON in a blob, whatever it says; Malformed if it is not compressed as published, or too large."""
+    return decompress(blob, limit_bytes=MAX_JSON_BYTES)
+
+
 def statement_blob(evidence: StatementEvidence) -> bytes:
-    return canonical(
+    return pack(
         {
             "format": STATEMENT_FORMAT,
             "statement": statement_to_json(evidence.statement),
@@ -86,7 +103,7 @@ def parse_statement_blob(data: bytes) -> StatementEvidence:
 
 
 def vehicle_blob(evidence: VehicleEvidence) -> bytes:
-    return canonical(
+    return pack(
         {
             "format": VEHICLE_FORMAT,
             "account": evidence.account,
@@ -103,7 +120,7 @@ def parse_vehicle_blob(data: bytes) -> VehicleEvidence:
 
 
 def manifest_blob(manifest: Manifest) -> bytes:
-    return canonical(
+    return pack(
         {
             "format": MANIFEST_FORMAT,
             "statements": [
@@ -152,7 +169,8 @@ def _refuse_number(_: str) -> object:
     raise ValueError("a number is not an integer")
 
 
-def _parse(data: bytes, expected: str, keys: set[str]) -> dict[str, object]:
+def _parse(blob: bytes, expected: str, keys: set[str]) -> dict[str, object]:
+    data = unpack(blob)
     fields = parse_json(data)
     if not isinstance(fields, dict) or fields.get("format") != expected or fields.keys() != keys | {"format"}:
         raise Malformed(f"not a blob of format {expected}")

@@ -28,6 +28,7 @@ from scripts.anvil import ROOT, AnvilFailed
 from scripts.chain import ChainFailed
 from scripts.compile import CompileFailed, compiled
 from scripts.day import EXCERPT, HOLDERS, SITE_ZONE, Replay, operator_account, register
+from scripts.kubo import KuboFailed
 from scripts.platform import Platform, PlatformFailed, platform, read_json, stop
 from scripts.report import DayFigures, write_report
 from scripts.tamper import tamper
@@ -51,6 +52,7 @@ class Arguments:
     sessions: Path
     tamper: bool
     folder: Path
+    ipfs: str = "embedded"
 
 
 def main() -> None:
@@ -59,7 +61,7 @@ def main() -> None:
     console = Console()
     try:
         status = run(arguments, console)
-    except (AnvilFailed, CompileFailed, ChainFailed, PlatformFailed, WattledgerError, OSError) as error:
+    except (AnvilFailed, CompileFailed, ChainFailed, KuboFailed, PlatformFailed, WattledgerError, OSError) as error:
         console.print(f"demo: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         status = 1
     except KeyboardInterrupt:
@@ -77,7 +79,9 @@ def run(arguments: Arguments, console: Console) -> int:
     compiled()
     if arguments.folder.exists():
         shutil.rmtree(arguments.folder)
-    with platform(arguments.folder, lambda line: console.print(f"• {line}", highlight=False)) as at:
+    with platform(
+        arguments.folder, lambda line: console.print(f"• {line}", highlight=False), ipfs=arguments.ipfs
+    ) as at:
         console.print(f"• chain {at.rpc} · API {at.url} · OpenAPI {at.url}/docs", highlight=False)
         register(at, sessions)
         _replay(at, arguments, sessions, console)
@@ -208,7 +212,7 @@ def _audit(at: Platform, console: Console) -> tuple[int, dict[str, Any]]:
     at.say("auditing from chain and blobs")
     report = at.folder / "audit.json"
     command = [
-        *(sys.executable, "-m", "backend.cli", "audit", "--rpc", at.rpc, "--evidence", str(at.evidence)),
+        *(sys.executable, "-m", "backend.cli", "audit", "--rpc", at.rpc, *at.evidence_options),
         *("--deployment", str(at.deployment), "--claims", at.url, "--report", str(report)),
     ]
     _show(console, " ".join(["wattledger", *command[3:]]))
@@ -273,9 +277,10 @@ def _arguments() -> Arguments:
     parser.add_argument("--date", type=_day, default=DEFAULT_DATE, help="local day, YYYY-MM-DD")
     parser.add_argument("--sessions", type=Path, default=EXCERPT, help="sessions in ACN-Data's CSV format")
     parser.add_argument("--tamper", action="store_true", help="tamper with the records afterwards and audit again")
+    parser.add_argument("--ipfs", choices=["embedded", "kubo"], default="embedded", help="where evidence is kept")
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "demo", help="where data and report go")
     given = parser.parse_args()
-    return Arguments(given.date, given.sessions, given.tamper, given.folder)
+    return Arguments(given.date, given.sessions, given.tamper, given.folder, given.ipfs)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from oracle import keystore
 from scripts.anvil import ROOT, anvil, free_port
 from scripts.chain import connect, open_key
 from scripts.deploy import Deployer
+from scripts.kubo import KuboNode, kubo
 from scripts.plan import Plan
 
 START_LIMIT_S = 30
@@ -49,6 +50,7 @@ class Platform:
     addresses: dict[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     backend: subprocess.Popen[bytes] | None = None
+    kubo: KuboNode | None = None
 
     @property
     def deployment(self) -> Path:
@@ -57,6 +59,17 @@ class Platform:
     @property
     def evidence(self) -> Path:
         return self.folder / "backend" / "evidence"
+
+    @property
+    def evidence_options(self) -> list[str]:
+        """Where the evidence is, for the commands that read it."""
+        if self.kubo is None:
+            return ["--evidence", str(self.evidence)]
+        return ["--evidence", f"kubo:{self.kubo.api}", "--ipfs-auth-file", str(self.kubo.secret_file)]
+
+    def blob_files(self) -> list[Path]:
+        """The files in which blobs lie: of the embedded store, or of Kubo's blocks."""
+        return list(self.evidence.glob("*/*")) if self.kubo is None else self.kubo.block_files()
 
     @property
     def database(self) -> Path:
@@ -113,7 +126,10 @@ class Platform:
 
     def environment(self) -> dict[str, str]:
         """Settings of the backend."""
-        return {
+        ipfs = {}
+        if self.kubo is not None:
+            ipfs = {"EVIDENCE": "kubo", "IPFS_API": self.kubo.api, "IPFS_AUTH_FILE": str(self.kubo.secret_file)}
+        return {f"WATTLEDGER_{name}": value for name, value in ipfs.items()} | {
             "WATTLEDGER_DATA_DIR": str(self.folder / "backend"),
             "WATTLEDGER_RPC_URL": self.rpc,
             "WATTLEDGER_DEPLOYMENT_FILE": str(self.deployment),
@@ -159,16 +175,23 @@ def platform(
     say: Callable[[str], None],
     *,
     port: int | None = None,
+    ipfs: str = "embedded",
     backend_command: Sequence[str] = (sys.executable, "-m", "backend.main"),
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Platform]:
-    """Chain, contracts and backend, up and running, with fresh keys in `folder`. `settings` are further ones of it."""
+    """Chain, contracts and backend, up and running, with fresh keys in `folder`; with `ipfs="kubo"` a Kubo too.
+
+    `settings` are further ones of the backend.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     at = Platform(folder, say, settings=settings or {})
     with ExitStack() as stack:
         _write_secrets(at)
         for member in MEMBERS:
             at.addresses |= at.make_keys(member, [member])
+        if ipfs == "kubo":
+            at.kubo = stack.enter_context(kubo(folder / "kubo", say))
+            say(f"evidence goes to Kubo (IPFS) · API {at.kubo.api} · gateway {at.kubo.gateway}")
         say("starting the chain (anvil)")
         at.rpc = stack.enter_context(anvil())
         say("deploying the contracts")

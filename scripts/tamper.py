@@ -2,10 +2,14 @@
 
 import json
 import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from domain.evidence import STATEMENT_FORMAT, canonical
+from domain.cid import cid_of
+from domain.errors import Malformed
+from domain.evidence import STATEMENT_FORMAT, pack, unpack
 from scripts.platform import Platform, PlatformFailed
 
 STOLEN_MICRO = 1_000_000
@@ -14,7 +18,7 @@ BUSY_S = 10
 
 def tamper(at: Platform) -> list[str]:
     """Does all three and says what was done, a line each."""
-    blobs = _statement_blobs(at.evidence)
+    blobs = _statement_blobs(at.blob_files())
     altered, host = blobs[0], blobs[len(blobs) // 3]
     donor = next((b for b in blobs if b[1]["statement"]["station"] != host[1]["statement"]["station"]), None)
     if donor is None or host[0] == altered[0]:
@@ -22,12 +26,14 @@ def tamper(at: Platform) -> list[str]:
     return [_alter_blob(*altered), _swap_reading(*host, donor[1]), _change_amount(at.database)]
 
 
-def _statement_blobs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+def _statement_blobs(files: Iterable[Path]) -> list[tuple[Path, dict[str, Any]]]:
     """Files with a statement's evidence and more than a few readings, in a fixed order."""
     found = []
-    for path in folder.glob("*/*"):
-        data = path.read_bytes()
-        if STATEMENT_FORMAT.encode() in data:
+    for path in files:
+        with suppress(Malformed):  # Kubo keeps other things as well.
+            data = unpack(path.read_bytes())
+            if STATEMENT_FORMAT.encode() not in data:
+                continue
             value = json.loads(data)
             if len(value["readings"]) > 3:  # noqa: PLR2004
                 found.append((path, value))
@@ -35,19 +41,19 @@ def _statement_blobs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 
 def _alter_blob(path: Path, value: dict[str, Any]) -> str:
-    reading = value["readings"][2]
+    reading, cid = value["readings"][2], cid_of(path.read_bytes())
     reading["power_w"] += 1_000
     _write(path, value)
-    return f"blob {path.name}: power of reading {reading['sequence']} of station {reading['station']} raised by 1 kW"
+    return f"blob {cid}: power of reading {reading['sequence']} of station {reading['station']} raised by 1 kW"
 
 
 def _swap_reading(path: Path, value: dict[str, Any], donor: dict[str, Any]) -> str:
-    place = value["readings"][1]
+    place, cid = value["readings"][1], cid_of(path.read_bytes())
     stranger = donor["readings"][1]
     value["readings"][1] = stranger
     _write(path, value)
     return (
-        f"blob {path.name}: reading {place['sequence']} of station {place['station']} replaced by the genuinely signed "
+        f"blob {cid}: reading {place['sequence']} of station {place['station']} replaced by the genuinely signed "
         f"reading {stranger['sequence']} of station {stranger['station']}"
     )
 
@@ -71,4 +77,4 @@ def _change_amount(database: Path) -> str:
 
 def _write(path: Path, value: dict[str, Any]) -> None:
     path.chmod(0o600)
-    path.write_bytes(canonical(value))
+    path.write_bytes(pack(value))

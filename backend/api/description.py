@@ -93,9 +93,10 @@ def body_like(example: Json, *, partly: bool = False) -> dict[str, Any]:
     return _body(_schema_of(example) | ({"required": []} if partly else {}), example)
 
 
-def or_bytes(body: dict[str, Any], media_type: str) -> dict[str, Any]:
-    """The body, which may also come in a binary form."""
-    content = body["requestBody"]["content"] | {media_type: {"schema": {"type": "string", "format": "binary"}}}
+def or_bytes(body: dict[str, Any], media_type: str, example: str) -> dict[str, Any]:
+    """The body, which may also come in a binary form; the example is its start."""
+    schema = {"type": "string", "format": "binary"}
+    content = body["requestBody"]["content"] | {media_type: {"schema": schema, "example": example}}
     return {"requestBody": body["requestBody"] | {"content": content}}
 
 

@@ -10,7 +10,7 @@
 | 409    | it conflicts with what was accepted before, or the contracts refuse it now           |
 | 413    | the body is larger than the limit                                                    |
 | 422    | the content is not possible: a field, a signature, an energy, a time, rows           |
-| 503    | more waits than the service takes on, the chain does not answer, or has not taken it |
+| 503    | more waits than the service takes on, or chain or evidence store do not answer      |
 
 A problem never contains a part of the request's body, only values of known fields.
 """
@@ -97,6 +97,7 @@ _STATUS: dict[type[Exception], int] = {
     app.SettlementPaused: 409,
     app.ChainUnavailable: 503,
     app.Overloaded: 503,
+    app.EvidenceUnavailable: 503,
     app.TransactionPending: 503,
     Unauthorised: 401,
     BodyTooLarge: 413,

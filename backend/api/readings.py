@@ -15,7 +15,7 @@ from backend.application.intake import Intake
 from backend.application.readings import ACCEPTED, DUPLICATE, MAX_READINGS, Delivery, Outcome, Outcomes
 from backend.application.services import Services
 from domain.errors import Malformed, OutOfRange, WattledgerError
-from domain.packet import MEDIA_TYPE, unpack_readings
+from domain.packet import MAGIC, MEDIA_TYPE, unpack_readings
 from domain.reading import SignedBmsReading, SignedMeterReading
 from domain.wire import Json, bms_from_json, meter_from_json
 
@@ -32,6 +32,7 @@ _REFUSAL = {
     "received": 14,
     "who": "station 7",
 }
+_DELIVERY = {"meter": [METER_READING], "bms": [BMS_READING]}
 _SUMMARY = {
     "accepted": 2,
     "duplicate": 1,
@@ -57,7 +58,9 @@ def router(services: Services) -> APIRouter:
     @routes.post(
         "/readings/batch",
         responses=answers(200, _SUMMARY, schema=schemas.DELIVERY),
-        openapi_extra=or_bytes(body_like({"meter": [METER_READING], "bms": [BMS_READING]}, partly=True), MEDIA_TYPE),
+        openapi_extra=or_bytes(
+            body_like({"meter": [METER_READING], "bms": [BMS_READING]}, partly=True), MEDIA_TYPE, MAGIC.decode()
+        ),
     )
     async def take_readings(request: Request, body: Body) -> Response:
         """Takes up to 5000 readings, those of one station or vehicle in order; durable when it answers.

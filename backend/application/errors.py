@@ -16,6 +16,14 @@ class ChainUnreachable(ChainUnavailable):
     """No chain answers, or another one than the deployments file names."""
 
 
+class EvidenceUnavailable(WattledgerError):
+    """The evidence store does not answer, or answers nothing that it should."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"the evidence store at {address} does not do its part: {reason}; check that it runs")
+        self.address, self.reason = address, reason
+
+
 class TransactionPending(WattledgerError):
     """A transaction is on its way, but no block holds it yet."""
 

@@ -38,6 +38,7 @@ from backend.application.records import (
     VehicleBlob,
 )
 from domain.batch import StatementNumbers
+from domain.car import Archive
 from domain.chain import BlockRef, Call, ChainEvent
 from domain.reading import (
     BmsReading,
@@ -72,11 +73,26 @@ class EvidenceStore(Protocol):
     def put(self, data: bytes) -> str:
         """Keeps a blob durably; its CID."""
 
+    def put_many(self, blobs: Sequence[bytes]) -> list[str]:
+        """Keeps blobs durably, all or an error; their CIDs in order. Faster than one after the other."""
+
     def get(self, cid: str) -> bytes:
         """The blob, its CID computed anew; InvalidCid, EvidenceMissing or EvidenceAltered."""
 
     def has(self, cid: str) -> bool:
         """Whether there is a blob of this name; InvalidCid."""
+
+    def cids(self) -> list[str]:
+        """The names of all blobs that are kept, in order."""
+
+    def take(self, archive: Archive) -> None:
+        """Keeps all blobs of an archive; EvidenceAltered if one has not the content that its name says."""
+
+    def release(self, cids: Sequence[str]) -> None:
+        """Keeps these blobs no longer; ones that are not there are left out."""
+
+    def collect(self) -> int:
+        """Frees the space of what is kept no longer; how many blocks were removed."""
 
 
 class AccountTable(Protocol):
@@ -229,6 +245,9 @@ class SettlementTable(Protocol):
         """The settlement that a transaction carries."""
 
     def page(self, page: Page, wanted: SettlementFilter) -> list[SettlementRecord]: ...
+    def settled_until(self, time_s: int, after: int, limit: int) -> list[SettlementRecord]:
+        """Those that are settled, in a block of this time or before, by their serials."""
+
     def add(self, record: SettlementRecord, vehicles: Sequence[VehicleBlob]) -> None:
         """Keeps it and marks its statements as batched and its BMS readings as anchored."""
 

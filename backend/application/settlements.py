@@ -153,7 +153,7 @@ class Settlements:
             waiting = _within_limits(_candidates(unit), self.batch_gas)
             tariffs = _tariffs(unit, waiting)
             vehicles = _vehicles(unit)
-        blobs = [self._vehicle_blob(evidence) for evidence in vehicles]
+        blobs = self._vehicle_blobs(vehicles)
         while waiting or blobs:
             try:
                 return self._planned(waiting, tariffs, blobs)
@@ -204,13 +204,17 @@ class Settlements:
                         unit.statements.refuse(*candidate.record.place, str(refusal))
         return [candidate for candidate in waiting if candidate.record.statement.station not in bad]
 
-    def _vehicle_blob(self, evidence: VehicleEvidence) -> VehicleBlob:
-        return VehicleBlob(
-            account=evidence.account,
-            first=evidence.readings[0].reading.sequence,
-            last=evidence.readings[-1].reading.sequence,
-            cid=self.evidence.put(vehicle_blob(evidence)),
-        )
+    def _vehicle_blobs(self, vehicles: Sequence[VehicleEvidence]) -> list[VehicleBlob]:
+        cids = self.evidence.put_many([vehicle_blob(evidence) for evidence in vehicles])
+        return [
+            VehicleBlob(
+                account=evidence.account,
+                first=evidence.readings[0].reading.sequence,
+                last=evidence.readings[-1].reading.sequence,
+                cid=cid,
+            )
+            for evidence, cid in zip(vehicles, cids, strict=True)
+        ]
 
 
 def record_receipt(unit: UnitOfWork, purpose: str, receipt: Receipt) -> None:

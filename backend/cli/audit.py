@@ -13,9 +13,10 @@ from rich.table import Table
 from backend.adapters.chain.deployment import Deployment, load_deployment
 from backend.adapters.chain.reader import ChainReader
 from backend.adapters.claims import fetch_claims
-from backend.adapters.evidence.sources import blobs_at
+from backend.adapters.evidence.sources import Blobs, blobs_at
 from backend.application.audit import AuditResult, AuditSubject, audit
 from backend.application.errors import ChainUnreachable
+from backend.config import read_secret
 from domain.audit import Tally
 from domain.errors import WattledgerError
 from domain.units import MICRO_PER_EURO, WH_PER_KWH
@@ -26,19 +27,21 @@ COULD_NOT_RUN = 2
 
 def audit_command(
     rpc: Annotated[str, typer.Option(help="JSON-RPC address of a node that you trust, best your own")],
-    evidence: Annotated[str, typer.Option(help="Folder of blobs, or address to which a CID is appended")],
+    evidence: Annotated[str, typer.Option(help="Folder of blobs, address to which a CID is appended, or kubo:/ip4/…")],
     deployment: Annotated[Path, typer.Option(help="Deployments file: contracts and ABIs")] = Path(
         "var/deployment.json"
     ),
     claims: Annotated[str | None, typer.Option(help="Address of a backend whose figures to compare as well")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file")] = None,
+    ipfs_auth_file: Annotated[Path | None, typer.Option(help="File with the secret that Kubo's API asks for")] = None,
     show: Annotated[int, typer.Option(min=1, help="How many findings to print")] = 50,
 ) -> None:
     """Re-derives every signature, statement, amount and balance from chain and blobs. Exit status 1 if one fails."""
     console = Console(stderr=False)
     try:
-        result = _run(load_deployment(deployment), rpc, evidence, claims, console)
-    except (WattledgerError, ChainUnreachable, OSError) as error:
+        secret = read_secret(str(ipfs_auth_file)) if ipfs_auth_file else None
+        result = _run(load_deployment(deployment), rpc, blobs_at(evidence, secret=secret), claims, console)
+    except (WattledgerError, ChainUnreachable, OSError, ValueError) as error:
         Console(stderr=True).print(f"audit: {error}", markup=False, highlight=False)
         raise typer.Exit(COULD_NOT_RUN) from error
     if report is not None:
@@ -47,7 +50,7 @@ def audit_command(
     raise typer.Exit(FOUND_SOMETHING if result.findings else 0)
 
 
-def _run(deployment: Deployment, rpc: str, evidence: str, claims: str | None, console: Console) -> AuditResult:
+def _run(deployment: Deployment, rpc: str, blobs: Blobs, claims: str | None, console: Console) -> AuditResult:
     chain = ChainReader(rpc, deployment)
     chain.check_chain()
     subject = AuditSubject(first_block=deployment.block, deployed=deployment.deployed)
@@ -60,9 +63,7 @@ def _run(deployment: Deployment, rpc: str, evidence: str, claims: str | None, co
                 task, description=f"{tally.batches} batches · {tally.statements} statements · {tally.readings} readings"
             )
 
-        return audit(
-            subject, chain, blobs_at(evidence), claims=(lambda: fetch_claims(claims)) if claims else None, progress=show
-        )
+        return audit(subject, chain, blobs, claims=(lambda: fetch_claims(claims)) if claims else None, progress=show)
 
 
 def _print(result: AuditResult, console: Console, show: int) -> None:

@@ -2,6 +2,7 @@
 
 import typer
 
+from backend.cli import evidence
 from backend.cli.audit import audit_command
 from backend.cli.events import events_command
 
@@ -17,6 +18,7 @@ def _root() -> None:
 
 app.command("audit")(audit_command)
 app.command("events")(events_command)
+app.add_typer(evidence.app, name="evidence")
 
 
 def main() -> None:

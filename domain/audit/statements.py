@@ -8,7 +8,7 @@ from domain.audit.ledger import Books, StationBook
 from domain.audit.report import BlobSource, Deployed, Report
 from domain.chain import ChainEvent
 from domain.cid import cid_of, raw_cid
-from domain.errors import BadSignature, EvidenceMissing, Malformed, TariffNotValid, UnknownTariff
+from domain.errors import BadSignature, EvidenceAltered, EvidenceMissing, Malformed, TariffNotValid, UnknownTariff
 from domain.evidence import Manifest, parse_manifest, parse_statement_blob, parse_vehicle_blob
 from domain.reading import NO_SESSION, MeterReading
 from domain.settlement import energy_moved
@@ -217,6 +217,9 @@ class StatementAudit:
         """A blob's bytes, and whether they are what the CID says."""
         try:
             data = self._blobs.read(cid)
+        except EvidenceAltered as error:
+            self._report(FindingCode.EVIDENCE_ALTERED, where, f"content of {cid}", error.found)
+            return None, False
         except (EvidenceMissing, Malformed) as error:
             self._report(FindingCode.EVIDENCE_MISSING, where, "a blob", str(error))
             return None, False

@@ -251,6 +251,21 @@ class Settlements:
         query = paged(_SETTLEMENTS, table.c.serial, page, equal)
         return [self._record(row) for row in self._connection.execute(query).mappings().all()]
 
+    def settled_until(self, time_s: int, after: int, limit: int) -> list[SettlementRecord]:
+        """Those that are settled, in a block of this time or before, by their serials."""
+        in_time = (
+            select(t.events.c.tx)
+            .join(t.blocks, t.blocks.c.number == t.events.c.block)
+            .where(t.events.c.name == "BatchSettled", t.blocks.c.time_s <= time_s)
+        )
+        query = _SETTLEMENTS.where(
+            t.settlements.c.serial > after,
+            t.settlements.c.state == SettlementState.SETTLED,
+            t.settlements.c.transaction.in_(in_time),
+        )
+        rows = self._connection.execute(query.order_by(t.settlements.c.serial).limit(limit)).mappings().all()
+        return [self._record(row) for row in rows]
+
     def add(self, record: SettlementRecord, vehicles: Sequence[VehicleBlob]) -> None:
         """Keeps it and marks its statements as batched and its BMS readings as anchored.
 

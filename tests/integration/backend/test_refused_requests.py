@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from domain.compression import compress
+from domain.evidence import unpack
 from domain.text import hex_text
 from tests.integration.backend.refusals import POSTS, START, refused
 from tests.integration.backend.site import (
@@ -212,7 +214,7 @@ def test_an_altered_blob_is_not_served(api: Api) -> None:
     cid = api.get(f"/v1/statements/{meter.station}-1")["evidence"]
     file = api.site.folder / "data" / "evidence" / cid[-2:] / cid
     content = file.read_bytes()
-    file.write_bytes(content.replace(b'"import_wh":0', b'"import_wh":1'))
+    file.write_bytes(compress(unpack(content).replace(b'"import_wh":0', b'"import_wh":1')))
 
     refused(api.http.get(f"/v1/evidence/{cid}"), 409, "evidence-altered")
 

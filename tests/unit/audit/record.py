@@ -22,6 +22,7 @@ from domain.evidence import (
     VehicleEvidence,
     manifest_blob,
     statement_blob,
+    unpack,
     vehicle_blob,
 )
 from domain.reading import NO_SESSION, BmsReading, SignedBmsReading, SignedMeterReading
@@ -336,4 +337,4 @@ def settled_world(meddle: Callable[[Evidence], bytes] = Evidence.blob) -> Record
 
 def blobs_of(record: Record, kind: bytes) -> Iterator[str]:
     """CIDs of all blobs whose format's name holds `kind`."""
-    return (cid for cid, data in record.blobs.items() if kind in data)
+    return (cid for cid, data in record.blobs.items() if kind in unpack(data))

@@ -9,7 +9,9 @@ from domain.audit import Finding, FindingCode
 from domain.audit.claims import AmountClaim, Claims, compare_claims
 from domain.batch import SettlementBatch, decode_batch, encode_batch
 from domain.chain import Call, ChainEvent
-from domain.errors import Malformed
+from domain.compression import compress
+from domain.errors import EvidenceAltered, Malformed
+from domain.evidence import MAX_JSON_BYTES, unpack
 from domain.merkle import EMPTY_ROOT
 from domain.reading import SignedMeterReading
 from domain.signing import word
@@ -57,7 +59,12 @@ def test_flipped_byte_of_any_blob_is_an_altered_blob() -> None:
         cid = next(blobs_of(record, kind))
         data = record.blobs[cid]
         record.blobs[cid] = data[:-2] + bytes([data[-2] ^ 1]) + data[-1:]
-        assert FindingCode.EVIDENCE_ALTERED in codes(record.findings())
+        assert codes(record.findings()) >= {FindingCode.EVIDENCE_ALTERED, FindingCode.EVIDENCE_MALFORMED}
+
+
+def test_blob_that_unpacks_to_more_than_a_blob_may_hold_is_malformed() -> None:
+    record = settled_world(lambda _: compress(bytes(MAX_JSON_BYTES + 1)))
+    assert codes(record.findings()) == {FindingCode.EVIDENCE_MALFORMED}
 
 
 def test_each_missing_blob_is_named() -> None:
@@ -69,10 +76,25 @@ def test_each_missing_blob_is_named() -> None:
         assert cid in missing[0].where
 
 
+def test_blob_that_its_store_calls_altered_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node whose blocks lead to no file has no bytes to show."""
+    record = settled_world()
+    cid = next(blobs_of(record, b"vehicle-evidence"))
+
+    def read(_: Record, asked: str) -> bytes:
+        if asked == cid:
+            raise EvidenceAltered(cid, "no file")
+        return record.blobs[asked]
+
+    monkeypatch.setattr(Record, "read", read)
+    [finding] = [f for f in record.findings() if f.code == FindingCode.EVIDENCE_ALTERED]
+    assert cid in finding.where
+
+
 def test_altered_reading_is_named_with_its_place() -> None:
     record = settled_world()
     cid = next(blobs_of(record, b"statement-evidence"))
-    record.blobs[cid] = record.blobs[cid].replace(b'"power_w":18000', b'"power_w":18001', 1)
+    record.blobs[cid] = compress(unpack(record.blobs[cid]).replace(b'"power_w":18000', b'"power_w":18001', 1))
     findings = record.findings()
     assert codes(findings) >= {FindingCode.EVIDENCE_ALTERED, FindingCode.READING_SIGNATURE, FindingCode.TELEMETRY_ROOT}
     assert any("station 1 statement 1, reading 2" in f.where for f in findings)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.config import SettingsInvalid, load_settings
+from backend.config import MIN_RETENTION_DAYS, SettingsInvalid, load_settings
+from scripts.anvil import ROOT
 
 TOKEN = "0123456789abcdef"
 
@@ -60,3 +61,49 @@ def test_a_weak_token_is_refused(environment: dict[str, str], token: str) -> Non
 
     with pytest.raises(SettingsInvalid, match="API_TOKEN_FILE"):
         load_settings(environment)
+
+
+def test_evidence_is_embedded_and_kept_for_ever_unless_told_otherwise(environment: dict[str, str]) -> None:
+    settings = load_settings(environment)
+
+    assert (settings.evidence, settings.evidence_retention_days, settings.ipfs_secret) == ("embedded", None, None)
+    assert settings.ipfs_api == "/ip4/127.0.0.1/tcp/5001"
+
+
+def test_kubo_is_set_up_with_its_address_and_secret(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("bearer:not to be shown\n")
+    environment |= {
+        "WATTLEDGER_EVIDENCE": "kubo",
+        "WATTLEDGER_IPFS_API": "/ip4/10.0.0.1/tcp/5001/https",
+        "WATTLEDGER_IPFS_AUTH_FILE": str(tmp_path / "secret"),
+        "WATTLEDGER_EVIDENCE_RETENTION_DAYS": "3660",
+    }
+
+    settings = load_settings(environment)
+
+    assert (settings.evidence, settings.ipfs_api) == ("kubo", "/ip4/10.0.0.1/tcp/5001/https")
+    assert (settings.ipfs_secret, settings.evidence_retention_days) == ("bearer:not to be shown", 3660)
+    assert "not to be shown" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EVIDENCE", "ipfs"),
+        ("IPFS_API", "127.0.0.1:5001"),
+        ("IPFS_AUTH_FILE", "/nowhere"),
+        ("EVIDENCE_RETENTION_DAYS", "365"),
+        ("EVIDENCE_RETENTION_DAYS", "-1"),
+        ("EVIDENCE_RETENTION_DAYS", "for ever"),
+    ],
+)
+def test_evidence_settings_that_are_wrong_are_named(environment: dict[str, str], name: str, value: str) -> None:
+    with pytest.raises(SettingsInvalid, match=f"WATTLEDGER_{name} "):
+        load_settings(environment | {f"WATTLEDGER_{name}": value})
+
+
+def test_no_row_can_be_disputed_after_the_shortest_retention() -> None:
+    court = (ROOT / "contracts" / "DisputeCourt.sol").read_text()
+
+    assert "MAX_WINDOW_S = 366 days" in court
+    assert MIN_RETENTION_DAYS == 366

@@ -1,11 +1,13 @@
 """The embedded evidence store: content-addressed, checked at each read, deaf to other names."""
 
+import io
 from pathlib import Path
 
 import pytest
 
 from backend.adapters.evidence.embedded import EmbeddedEvidence
-from domain.cid import cid_of
+from domain.car import Archive, write_car
+from domain.cid import CHUNK_BYTES, DAG_PB, block_cid, blocks_of, cid_of
 from domain.errors import EvidenceAltered, EvidenceMissing, InvalidCid
 
 HELLO = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
@@ -70,3 +72,52 @@ def test_nothing_partial_is_left_behind(
     monkeypatch.undo()
 
     assert not [file for file in (tmp_path / "evidence").rglob("*") if file.is_file()]
+
+
+def test_many_blobs_are_kept_with_their_cids_in_order(store: EmbeddedEvidence) -> None:
+    blobs = [b"%d" % n for n in range(100)] + [b"0", bytes(300_000)]
+
+    cids = store.put_many(blobs)
+
+    assert cids == [cid_of(blob) for blob in blobs]
+    assert [store.get(cid) for cid in cids] == blobs
+    assert store.cids() == sorted(set(cids))
+    assert store.put_many([]) == []
+
+
+def test_one_of_many_that_cannot_be_written_is_an_error(
+    store: EmbeddedEvidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def fail(_: int) -> None:
+        calls.append(1)
+        if len(calls) > 3:
+            raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+
+    with pytest.raises(OSError, match="disk full"):
+        store.put_many([b"%d" % n for n in range(20)])
+
+
+def test_a_released_blob_is_gone_and_the_others_stay(store: EmbeddedEvidence) -> None:
+    going, staying = store.put_many([b"a", b"b"])
+
+    store.release([going, HELLO])
+
+    assert (store.has(going), store.has(staying), store.collect()) == (False, True, 0)
+    with pytest.raises(InvalidCid):
+        store.release(["../../etc/passwd"])
+
+
+def test_an_archive_of_a_file_in_another_layout_is_refused(store: EmbeddedEvidence) -> None:
+    whole = bytes(3 * CHUNK_BYTES)
+    *leaves, (_, root) = blocks_of(whole)
+    other = root[: root.rindex(b"\x08\x02") - 2]  # Without its UnixFS data: the same leaves under another name.
+    cid = block_cid(DAG_PB, other)
+    archive = Archive(io.BytesIO(b"".join(write_car([cid], [*leaves, (cid, other)]))))
+
+    with pytest.raises(EvidenceAltered, match=cid):
+        store.take(archive)
+    assert store.cids() == []

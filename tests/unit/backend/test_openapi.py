@@ -16,7 +16,9 @@ from backend.application.services import Services
 from tests.unit.backend.json_schema import faults
 
 OPERATIONS = Path(__file__).parent / "operations.txt"
-APP = create_app(cast(Services, SimpleNamespace(network=None, intake=None)), ApiOptions(token="a-token-for-tests-0123456789"))
+APP = create_app(
+    cast(Services, SimpleNamespace(network=None, intake=None)), ApiOptions(token="a-token-for-tests-0123456789")
+)
 DOCUMENT: dict[str, Any] = APP.openapi()
 ALL = [
     (method.upper(), path, operation) for path, item in DOCUMENT["paths"].items() for method, operation in item.items()

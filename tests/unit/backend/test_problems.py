@@ -56,6 +56,7 @@ def test_no_error_of_ours_is_a_failure_of_the_server(kind: type[WattledgerError]
         (app.NoDriverKey(1), 409),
         (app.SettlementRefused("SequenceMismatch"), 409),
         (app.ChainUnavailable(), 503),
+        (app.EvidenceUnavailable("/ip4/127.0.0.1/tcp/5001", "no"), 503),
         (problems.NotJson(), 400),
         (ValueError(), 500),
     ],

@@ -1,24 +1,30 @@
 """Evidence blobs: canonical bytes, strict reading."""
 
+import gzip
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from domain.cid import cid_of
+from domain.compression import compress
 from domain.errors import Malformed
 from domain.evidence import (
+    MAX_JSON_BYTES,
     Manifest,
     StatementEvidence,
     VehicleEvidence,
     canonical,
     manifest_blob,
+    pack,
     parse_json,
     parse_manifest,
     parse_statement_blob,
     parse_vehicle_blob,
     statement_blob,
+    unpack,
     vehicle_blob,
 )
 from domain.reading import SignedMeterReading
@@ -46,7 +52,7 @@ KINDS = pytest.mark.parametrize(("blob", "parse"), BLOBS.values(), ids=BLOBS.key
 
 
 def changed(blob: bytes, **change: Any) -> bytes:
-    return canonical(json.loads(blob) | change)
+    return pack(json.loads(unpack(blob)) | change)
 
 
 # --- what is written is read back --------------------------------------------------------------
@@ -66,16 +72,29 @@ def test_manifest_is_read_back() -> None:
 
 @KINDS
 def test_blob_is_canonical(blob: bytes, parse: Parse) -> None:
-    assert blob == canonical(json.loads(blob))
-    assert blob.isascii()
-    assert b" " not in blob
-    assert b"\n" not in blob
+    data = unpack(blob)
+    assert data == canonical(json.loads(data))
+    assert data.isascii()
+    assert b" " not in data
+    assert b"\n" not in data
+
+
+@KINDS
+def test_anybody_opens_a_blob_with_gunzip(blob: bytes, parse: Parse) -> None:
+    opened = subprocess.run(["gunzip", "-c"], input=blob, capture_output=True, timeout=20, check=True).stdout
+    assert opened == unpack(blob) == gzip.decompress(blob)
+
+
+@KINDS
+def test_blob_that_gzip_itself_made_is_read_as_well(blob: bytes, parse: Parse) -> None:
+    made = subprocess.run(["gzip", "-n", "-1"], input=unpack(blob), capture_output=True, timeout=20, check=True).stdout
+    assert parse(made) == parse(blob)
 
 
 @KINDS
 def test_blob_names_its_format_and_version(blob: bytes, parse: Parse) -> None:
-    assert json.loads(blob)["format"].startswith("wattledger/")
-    assert json.loads(blob)["format"].endswith("/1")
+    assert json.loads(unpack(blob))["format"].startswith("wattledger/")
+    assert json.loads(unpack(blob))["format"].endswith("/2")
 
 
 def test_manifest_has_the_same_bytes_whatever_the_order_it_was_made_in() -> None:
@@ -84,8 +103,8 @@ def test_manifest_has_the_same_bytes_whatever_the_order_it_was_made_in() -> None
 
 
 def test_bytes_of_a_manifest_are_stable() -> None:
-    assert manifest_blob(MANIFEST) == (
-        b'{"format":"wattledger/evidence-manifest/1","statements":['
+    assert unpack(manifest_blob(MANIFEST)) == (
+        b'{"format":"wattledger/evidence-manifest/2","statements":['
         b'{"cid":"%b","sequence":1,"station":1},{"cid":"%b","sequence":2,"station":1}],'
         b'"vehicles":[{"account":6,"cid":"%b","first":1,"last":10}]}'
     ) % tuple(cid.encode() for cid in CIDS)
@@ -156,11 +175,11 @@ def test_strict_json_is_read() -> None:
 @pytest.mark.parametrize("value", [None, 1, "text", [], {}, {"format": 1}], ids=repr)
 def test_json_that_is_no_blob_is_malformed(blob: bytes, parse: Parse, value: object) -> None:
     with pytest.raises(Malformed):
-        parse(canonical(value))
+        parse(pack(value))
 
 
 @KINDS
-@pytest.mark.parametrize("name", ["wattledger/statement-evidence/2", "", None, 1, [], "wattledger"], ids=repr)
+@pytest.mark.parametrize("name", ["wattledger/statement-evidence/1", "", None, 1, [], "wattledger"], ids=repr)
 def test_blob_of_another_format_is_malformed(blob: bytes, parse: Parse, name: object) -> None:
     with pytest.raises(Malformed):
         parse(changed(blob, format=name))
@@ -182,23 +201,40 @@ def test_blob_with_an_unknown_field_is_malformed(blob: bytes, parse: Parse) -> N
 
 @KINDS
 def test_blob_without_one_of_its_fields_is_malformed(blob: bytes, parse: Parse) -> None:
-    for key in json.loads(blob):
-        value = json.loads(blob)
+    for key in json.loads(unpack(blob)):
+        value = json.loads(unpack(blob))
         del value[key]
         with pytest.raises(Malformed):
-            parse(canonical(value))
+            parse(pack(value))
 
 
 @KINDS
 def test_blob_that_names_a_key_twice_is_malformed(blob: bytes, parse: Parse) -> None:
     with pytest.raises(Malformed, match="twice"):
-        parse(blob[:-1] + b',"format":"x"}')
+        parse(compress(unpack(blob)[:-1] + b',"format":"x"}'))
+
+
+@KINDS
+def test_blob_that_is_not_canonical_is_malformed(blob: bytes, parse: Parse) -> None:
+    with pytest.raises(Malformed, match="canonical"):
+        parse(compress(unpack(blob) + b"\n"))
+
+
+@KINDS
+def test_blob_that_is_not_compressed_is_malformed(blob: bytes, parse: Parse) -> None:
+    with pytest.raises(Malformed, match="gzip"):
+        parse(unpack(blob))
+
+
+def test_evidence_that_nobody_would_unpack_is_not_packed() -> None:
+    with pytest.raises(Malformed, match="more often"):
+        pack("x" * MAX_JSON_BYTES)
 
 
 @KINDS
 @pytest.mark.parametrize("value", [None, 1, "text", {}, [1], [None], [[]], [{}]], ids=repr)
 def test_list_that_holds_something_else_is_malformed(blob: bytes, parse: Parse, value: object) -> None:
-    for key, old in json.loads(blob).items():
+    for key, old in json.loads(unpack(blob)).items():
         if isinstance(old, list):
             with pytest.raises(Malformed):
                 parse(changed(blob, **{key: value}))
