@@ -26,7 +26,7 @@ from scripts.deploy import Deployer
 from scripts.kubo import KuboNode, kubo
 from scripts.plan import Plan
 
-START_LIMIT_S = 30
+START_LIMIT_S = 60
 STOP_LIMIT_S = 15
 REQUEST_TIMEOUT_S = 60
 MEMBERS = ("deployer", "governor", "house", "dust", "operator", "auditor")
@@ -157,15 +157,14 @@ class Platform:
     def wait_for_backend(self, backend: subprocess.Popen[bytes]) -> None:
         """Until the backend answers; PlatformFailed if it does not."""
         deadline = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < deadline:
-            if backend.poll() is not None:
-                break
-            try:
-                httpx.get(f"{self.url}/v1/health", timeout=2).raise_for_status()
-            except httpx.HTTPError:
-                time.sleep(0.1)
-            else:
-                return
+        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as client:
+            while time.monotonic() < deadline and backend.poll() is None:
+                try:
+                    client.get("/v1/health").raise_for_status()
+                except httpx.HTTPError:
+                    time.sleep(0.1)
+                else:
+                    return
         raise PlatformFailed(f"the backend did not come up; its log is {self.folder / 'backend.log'}")
 
 
