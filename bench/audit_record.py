@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is metered: a statement of so many minutes, one meter reading a minute, by each station in each batch."""
+    """How much is metered: by each station, in each batch, a statement of so many minutes, a meter reading each minute."""
 
     stations: int = 16
     batches: int = 4
@@ -135,9 +135,10 @@ def recorded(folder: Path, size: Size, say: Say, beside: Callable[[Record], None
 
 
 def _deploy(record: Record) -> None:
-    members = {name: address_of(key_of(name)) for name in ("house", "dust", "operator", "governor")}
+    house, dust, operator, governor = (address_of(key_of(n)) for n in ("house", "dust", "operator", "governor"))
+    plan = Plan(house=house, dust=dust, operator=operator, governor=governor)
     record.web3 = Web3(HTTPProvider(record.rpc, request_kwargs={"timeout": RECEIPT_LIMIT_S}))
-    Deployer(connect(record.rpc), record.key("deployer"), record.deployment_file, lambda _: None).run(Plan(**members))
+    Deployer(connect(record.rpc), record.key("deployer"), record.deployment_file, lambda _: None).run(plan)
     record.deployment = load_deployment(record.deployment_file)
 
 

@@ -103,9 +103,7 @@ class StationRun:
         opening = self.opening
         readings = [self._reading(minute) for minute in minutes]
         sessions = {one.session_id: one for one in map(self._session, minutes) if one is not None}
-        basis = Basis(
-            station=self._station(), opening=opening, readings=readings, sessions=sessions, tariffs=tariffs
-        )
+        basis = Basis(station=self._station(), opening=opening, readings=readings, sessions=sessions, tariffs=tariffs)
         statement = draw_up(number, basis)
         signed = SignedStatement(statement, sign(self.key, self.plan.station_domain.digest(statement.struct_hash())))
         evidence = StatementEvidence(

@@ -39,3 +39,12 @@ class Call:
 
     to: bytes
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A question to one of our contracts, by the name of its function."""
+
+    contract: str
+    function: str
+    args: tuple[object, ...] = ()

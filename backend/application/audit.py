@@ -1,16 +1,19 @@
 """The audit as anybody runs it: chain and blobs in, findings out. Needs nothing of the operators' servers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.audit import Auditor, BlobSource, Claims, Deployed, Finding, Tally, compare_claims
-from domain.chain import Call, ChainEvent
-from domain.text import parse_address
+from domain.audit import Auditor, Claims, Deployed, Finding, Proofs, Tally, compare_claims
+from domain.chain import Call, ChainEvent, View
+from domain.text import address_text, parse_address
 from domain.units import MoneyMicro, UnixSeconds
 
 EVENT_BLOCKS = 500
 """How many blocks are read at a time."""
+AT_ONCE = 500
+"""How many accounts or stations are compared with the chain at a time."""
+_ACCOUNT_VIEWS = ("freeOf", "withdrawalOf", "lockedOf", "debtsOf")
 
 
 class AuditedChain(Protocol):
@@ -24,7 +27,7 @@ class AuditedChain(Protocol):
 
     def time_of(self, block: int) -> UnixSeconds: ...
 
-    def view(self, contract: str, function: str, *args: object, block: int | None = None) -> Any: ...
+    def views(self, asked: Sequence[View], block: int) -> list[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class AuditResult:
 def audit(
     subject: AuditSubject,
     chain: AuditedChain,
-    blobs: BlobSource,
+    proofs: Proofs,
     *,
     claims: Callable[[], Claims] | None = None,
     progress: Callable[[Tally], None] = lambda _: None,
@@ -58,7 +61,7 @@ def audit(
     auditor = Auditor(
         deployed=subject.deployed,
         transactions=chain,
-        blobs=blobs,
+        proofs=proofs,
         progress=progress,
     )
     for first in range(subject.first_block, head + 1, EVENT_BLOCKS):
@@ -73,21 +76,27 @@ def audit(
 
 def _check_state(auditor: Auditor, chain: AuditedChain, subject: AuditSubject, head: int) -> None:
     """Compares what the contracts hold at `head` with the books."""
-    for account in sorted(auditor.books.accounts):
-        free = chain.view("Escrow", "freeOf", account, block=head)
-        requested, _ = chain.view("Escrow", "withdrawalOf", account, block=head)
-        locked = chain.view("Escrow", "lockedOf", account, block=head)
-        owed, _, _ = chain.view("Escrow", "debtsOf", account, block=head)
-        auditor.check_account(account, (free, requested, locked, owed))
-    for station in sorted(auditor.books.stations):
-        state = chain.view("StationRegistry", "stationOf", station, block=head)
-        auditor.check_station(
-            station,
-            signer=parse_address(state.signer),
-            suspended=state.suspendedByOperator or state.suspendedByGovernance,
-            numbers=(state.importWh, state.exportWh, state.sequence),
-        )
-    held = chain.view("SettlementToken", "balanceOf", subject.deployed.escrow, block=head)
+    for accounts in _batched(sorted(auditor.books.accounts)):
+        answers = iter(chain.views([View("Escrow", name, (a,)) for a in accounts for name in _ACCOUNT_VIEWS], head))
+        for account, (free, (requested, _), locked, (owed, _, _)) in zip(
+            accounts, zip(answers, answers, answers, answers, strict=True), strict=True
+        ):
+            auditor.check_account(account, (free, requested, locked, owed))
+    for stations in _batched(sorted(auditor.books.stations)):
+        states = chain.views([View("StationRegistry", "stationOf", (station,)) for station in stations], head)
+        for station, state in zip(stations, states, strict=True):
+            auditor.check_station(
+                station,
+                signer=parse_address(state.signer),
+                suspended=state.suspendedByOperator or state.suspendedByGovernance,
+                numbers=(state.importWh, state.exportWh, state.sequence),
+            )
+    escrow = address_text(subject.deployed.escrow)
+    held, last = chain.views([View("SettlementToken", "balanceOf", (escrow,)), View("SessionSettlement", "head")], head)
     auditor.check_escrow(MoneyMicro(held))
-    auditor.check_head(chain.view("SessionSettlement", "head", block=head))
+    auditor.check_head(last)
     auditor.check_modules(chain.time_of(head))
+
+
+def _batched(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))

@@ -15,7 +15,7 @@ from backend.adapters.chain.reader import ChainReader, ChainUnreachable
 from backend.adapters.claims import fetch_claims
 from backend.adapters.evidence.sources import blobs_at
 from backend.application.audit import AuditResult, AuditSubject, audit
-from domain.audit import Tally
+from domain.audit import Prover, Tally
 from domain.errors import WattledgerError
 from domain.units import MICRO_PER_EURO, WH_PER_KWH
 
@@ -59,9 +59,9 @@ def _run(deployment: Deployment, rpc: str, evidence: str, claims: str | None, co
                 task, description=f"{tally.batches} batches · {tally.statements} statements · {tally.readings} readings"
             )
 
-        return audit(
-            subject, chain, blobs_at(evidence), claims=(lambda: fetch_claims(claims)) if claims else None, progress=show
-        )
+        deployed = deployment.deployed
+        proofs = Prover(blobs_at(evidence), stations=deployed.station_domain, accounts=deployed.account_domain)
+        return audit(subject, chain, proofs, claims=(lambda: fetch_claims(claims)) if claims else None, progress=show)
 
 
 def _print(result: AuditResult, console: Console, show: int) -> None:

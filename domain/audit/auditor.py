@@ -8,7 +8,8 @@ from domain.audit.disputes import Disputes
 from domain.audit.findings import Finding, FindingCode, Tally
 from domain.audit.gates import Gates
 from domain.audit.ledger import AccountBook, Books
-from domain.audit.report import BlobSource, BlockTimes, Deployed, TransactionSource
+from domain.audit.proofs import Proofs
+from domain.audit.report import BlockTimes, Deployed, TransactionSource
 from domain.audit.statements import StatementAudit
 from domain.audit.treasury import Treasury
 from domain.chain import ChainEvent
@@ -29,7 +30,7 @@ class Auditor:
         *,
         deployed: Deployed,
         transactions: TransactionSource,
-        blobs: BlobSource,
+        proofs: Proofs,
         progress: Callable[[Tally], None] = lambda _: None,
     ) -> None:
         self.findings: list[Finding] = []
@@ -40,7 +41,7 @@ class Auditor:
         self._gates = Gates(deployed, self.report)
         self._treasury = Treasury(self.books, self._gates, self.report)
         self._disputes = Disputes(deployed, self.books, self._gates, self.report)
-        self._statements = StatementAudit(deployed, blobs, self.books, self.tally, self.report)
+        self._statements = StatementAudit(deployed, proofs, self.books, self.tally, self.report)
         self._batches = BatchAudit(
             deployed, transactions, self.books, self._gates, self._treasury, self.tally, self.report
         )

@@ -7,7 +7,6 @@ from typing import Any
 from domain.batch_chain import BatchChain
 from domain.chain import ChainEvent
 from domain.daily_cap import DailyCap
-from domain.reading import BmsReading
 from domain.session import Usage
 from domain.settlement import Entry, Payment
 from domain.station import Station, replacement_of
@@ -33,6 +32,14 @@ class DriverKey:
 
     address: bytes
     until_s: UnixSeconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastBms:
+    """A vehicle's last BMS reading."""
+
+    sequence: int
+    time_s: int
 
 
 @dataclass(slots=True)
@@ -61,7 +68,7 @@ class AccountBook:
     cap: DailyCap = field(default_factory=DailyCap)
     debts: list[DebtBook] = field(default_factory=list)
     """All that there ever were, by their numbers."""
-    last_bms: BmsReading | None = None
+    last_bms: LastBms | None = None
 
     @property
     def owed_micro(self) -> int:
