@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is metered: by each station, in each batch, a statement of so many minutes, a meter reading each minute."""
+    """How much is metered: by each station, in each batch, a statement of so many minutes, with a reading a minute."""
 
     stations: int = 16
     batches: int = 4

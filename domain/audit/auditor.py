@@ -1,15 +1,17 @@
 """The audit itself: goes through the chain's events in order and hands each to the part that re-derives it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from itertools import groupby
 
 from domain.audit.batches import BatchAudit
 from domain.audit.disputes import Disputes
-from domain.audit.findings import Finding, FindingCode, Tally
+from domain.audit.findings import Finding, FindingCode, Findings, Tally
 from domain.audit.gates import Gates
 from domain.audit.ledger import AccountBook, Books
 from domain.audit.proofs import Proofs
 from domain.audit.report import BlockTimes, Deployed, TransactionSource
+from domain.audit.state import AuditState
 from domain.audit.statements import StatementAudit
 from domain.audit.treasury import Treasury
 from domain.chain import ChainEvent
@@ -20,10 +22,15 @@ from domain.units import MoneyMicro
 _GATE_EVENTS = {"ModuleProposed", "ModuleRemoved", "ModulesSealed"}
 _DEBT_EVENTS = {"DebtRecorded", "DebtReduced"}
 _LOCK_EVENTS = {"Locked", "Released"}
+_TALLIED = [field.name for field in fields(Tally)]
 
 
 class Auditor:
-    """Takes the chain's events in order, then `finish`; `findings` has what does not hold, `books` what does."""
+    """Takes the chain's events in order; `findings` has what does not hold, `books` what does.
+
+    `books` and `findings` may be kept on a disk. Between two transactions its state can be taken out, and an auditor
+    that is given the same tables goes on from there.
+    """
 
     def __init__(
         self,
@@ -31,11 +38,13 @@ class Auditor:
         deployed: Deployed,
         transactions: TransactionSource,
         proofs: Proofs,
+        books: Books | None = None,
+        findings: Findings | None = None,
         progress: Callable[[Tally], None] = lambda _: None,
     ) -> None:
-        self.findings: list[Finding] = []
+        self.findings: Findings = [] if findings is None else findings
         self.tally = Tally()
-        self.books = Books()
+        self.books = Books() if books is None else books
         self._deployed, self._progress = deployed, progress
         self._times = BlockTimes(transactions)
         self._gates = Gates(deployed, self.report)
@@ -49,6 +58,35 @@ class Auditor:
     def report(self, code: FindingCode, where: str, expected: str, found: str) -> None:
         """Notes a discrepancy."""
         self.findings.append(Finding(code=code, where=where, expected=expected, found=found))
+
+    def state(self) -> AuditState:
+        """All that it knows between two transactions, beside the tables of the books."""
+        return AuditState(
+            tally=self.tally,
+            accounts=self.books.accounts,
+            stations=self.books.stations,
+            station_of_signer=self.books.station_of_signer,
+            tariffs=list(self.books.tariffs),
+            batches=self.books.batches,
+            head=self.books.head,
+            gates=self._gates.gates,
+            guards=self._treasury.guards,
+            disputes=self._disputes.disputes,
+        )
+
+    def go_on_from(self, state: AuditState) -> None:
+        """Takes the state over that an auditor had, which from now on is this one's."""
+        for name in _TALLIED:
+            setattr(self.tally, name, getattr(state.tally, name))
+        self.books.accounts, self.books.stations = state.accounts, state.stations
+        self.books.station_of_signer = state.station_of_signer
+        self.books.operators = {book.station.payee for book in state.stations.values()}
+        for tariff in state.tariffs:
+            self.books.tariffs.add(tariff)
+        self.books.batches, self.books.head = state.batches, state.head
+        self._gates.gates = state.gates
+        self._treasury.guards = state.guards
+        self._disputes.disputes = state.disputes
 
     def take(self, events: Iterable[ChainEvent]) -> None:
         """Goes through events, which must come in the chain's order, a transaction's all at once.

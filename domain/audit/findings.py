@@ -1,7 +1,9 @@
 """What an audit can find: one named code for each way in which the records can fail to bear themselves out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class FindingCode(StrEnum):
@@ -88,6 +90,16 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.code} · {self.where} · expected {self.expected} · found {self.found}"
+
+
+class Findings(Protocol):
+    """Where findings are kept, in the order in which they came."""
+
+    def append(self, finding: Finding, /) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Finding]: ...
 
 
 @dataclass(slots=True)

@@ -73,6 +73,9 @@ class VehicleProof:
 class Proofs(Protocol):
     """Where the audit gets what blobs prove."""
 
+    def expect(self, evidence: bytes) -> None:
+        """Tells that the blobs of the batch with this manifest digest will be asked for soon."""
+
     def manifest(self, cid: str) -> Blob[Manifest] | NoBlob: ...
 
     def statement(self, cid: str) -> Blob[StatementProof] | NoBlob: ...
@@ -85,6 +88,9 @@ class Prover:
 
     def __init__(self, blobs: BlobSource, *, stations: SigningDomain, accounts: SigningDomain) -> None:
         self._blobs, self._stations, self._accounts = blobs, stations, accounts
+
+    def expect(self, evidence: bytes) -> None:
+        """Nothing: here nothing is done ahead."""
 
     def manifest(self, cid: str) -> Blob[Manifest] | NoBlob:
         """What belongs to a batch."""

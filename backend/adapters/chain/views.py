@@ -40,4 +40,4 @@ def _fields(parameter: Mapping[str, Any]) -> Any:
     """The names of a structure's parts; None for anything else."""
     if parameter["type"] != "tuple":
         return None
-    return namedtuple("Answer", [part["name"] for part in parameter["components"]])  # noqa: PYI024 - names from an ABI
+    return namedtuple("Answer", [part["name"] for part in parameter["components"]])

@@ -55,7 +55,7 @@ def findings(at: Site) -> list[Finding]:
     deployed = subject.deployed
     blobs = FolderBlobs(at.folder / "data" / "evidence")
     proofs = Prover(blobs, stations=deployed.station_domain, accounts=deployed.account_domain)
-    return audit(subject, reader, proofs).findings
+    return list(audit(subject, reader, proofs).findings)
 
 
 def govern(api: Api, contract: str, function: str, *args: object) -> None:

@@ -154,7 +154,7 @@ class Record:
         return auditor
 
     def findings(self) -> list[Finding]:
-        return self.audit().findings
+        return list(self.audit().findings)
 
 
 def enrolled() -> Record:
