@@ -133,7 +133,9 @@ def _measured(record: Record, runs: int, say: Callable[[str], None]) -> dict[str
     alone = []
     for number in range(runs):
         alone.append(run_audit(record, cores[-1:]))
-        say(f"audit {number + 1} of {runs} on one core: {record.readings / alone[-1].duration_s:,.0f} readings a second")
+        say(
+            f"audit {number + 1} of {runs} on one core: {record.readings / alone[-1].duration_s:,.0f} readings a second"
+        )
     raw = statistics.median([before, raw_limit_per_s(record, cores[-1])])
     together = run_audit(record, cores)
     found = [one.report["tally"]["readings"] for one in (*alone, together)]
