@@ -71,6 +71,7 @@ class Record:
     tariffs: tuple[Tariff, ...] = ()
     batches: list[list[Made]] = field(default_factory=list)
     readings: int = 0
+    replaced: int | None = None
 
     @property
     def deployment_file(self) -> Path:
@@ -86,6 +87,22 @@ class Record:
     def drivers_of(self, station: int) -> tuple[int, int]:
         before = self.others + 2 * (station - 1)
         return before + 1, before + 2
+
+    def plan(self, station: int) -> StationPlan:
+        """What a station meters."""
+        return StationPlan(
+            station=station,
+            payee=self.operator,
+            drivers=self.drivers_of(station),
+            start_s=START_S,
+            statements=self.size.batches,
+            minutes=self.size.minutes,
+            replaced=self.replaced == station,
+            tariffs=self.tariffs,
+            station_domain=self.deployment.station_domain,
+            account_domain=self.deployment.account_domain,
+            evidence=self.evidence,
+        )
 
     def send(self, contract: str, function: str, *args: object, sender: str = "operator") -> TxReceipt:
         """A call of a contract, mined; ValueError if it was reverted."""
@@ -117,8 +134,19 @@ class Record:
 
 
 @contextmanager
-def recorded(folder: Path, size: Size, say: Say, beside: Callable[[Record], None] = lambda _: None) -> Iterator[Record]:
-    """A settled record on a chain of its own, which ends with the context. `beside` acts once members are enrolled."""
+def recorded(
+    folder: Path,
+    size: Size,
+    say: Say,
+    *,
+    replaced: int | None = None,
+    before: Callable[[Record, int], None] = lambda _, __: None,
+) -> Iterator[Record]:
+    """A settled record on a chain of its own, which ends with the context.
+
+    `replaced` is a station whose meter is replaced in its last statement, `before` acts before each batch, by its
+    number.
+    """
     end_s = START_S + (size.batches * size.minutes * 60 // DAY_S + 1) * DAY_S
     with anvil("--timestamp", str(end_s)) as rpc:
         record = Record(rpc, folder, size)
@@ -126,8 +154,9 @@ def recorded(folder: Path, size: Size, say: Say, beside: Callable[[Record], None
         say("contracts are deployed")
         _enrol(record)
         say(f"{size.stations} stations and {2 * size.stations} drivers are enrolled")
-        beside(record)
+        record.replaced = replaced
         for number, batch in enumerate(zip(*_statements(record, say), strict=True), 1):
+            before(record, number)
             record.settle(batch)
             if number % 10 == 0 or number == size.batches:
                 say(f"{number} of {size.batches} batches are settled, {record.readings:,} readings")
@@ -192,21 +221,7 @@ def _publish(record: Record) -> None:
 def _statements(record: Record, say: Say) -> list[list[Made]]:
     """What each station makes, in processes of their own."""
     size = record.size
-    plans = [
-        StationPlan(
-            station=station,
-            payee=record.tariffs[0].payee,
-            drivers=record.drivers_of(station),
-            start_s=START_S,
-            statements=size.batches,
-            minutes=size.minutes,
-            tariffs=record.tariffs,
-            station_domain=record.deployment.station_domain,
-            account_domain=record.deployment.account_domain,
-            evidence=record.evidence,
-        )
-        for station in _numbers(size)
-    ]
+    plans = [record.plan(station) for station in _numbers(size)]
     began = time.monotonic()
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         tasks = {pool.submit(made, plan): plan.station for plan in plans}

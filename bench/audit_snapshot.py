@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from backend.adapters.chain.reader import ChainReader
+from backend.adapters.evidence.sources import FolderBlobs
 from backend.application.audit import AuditStore, AuditSubject, audit
-from domain.audit import Deployed, Finding, Prover
+from domain.audit import Auditor, Deployed, Finding, Prover
 from domain.audit.claims import Claims
+from domain.audit.head import expected_at_head
+from domain.audit.state import AuditState
 from domain.chain import BlockRef, Call, ChainEvent, View
 from domain.errors import EvidenceMissing
 from domain.text import address_text
@@ -62,7 +65,7 @@ class Snapshot:
         return self.blocks[block].time_s
 
     def views(self, asked: Sequence[View], block: int) -> list[Any]:  # noqa: ARG002 - it knows one answer
-        return [self.answers[view] for view in asked]
+        return [self.answers.get(view, 0) for view in asked]
 
     def read(self, cid: str) -> bytes:
         if cid not in self.blobs:
@@ -94,6 +97,8 @@ def snapshot_of(reader: ChainReader, evidence: Path) -> Snapshot:
     asked = [View("Escrow", name, (account,)) for account in accounts for name in _ACCOUNT_VIEWS]
     asked += [View("StationRegistry", "stationOf", (station,)) for station in stations]
     asked += [escrow_view(reader), View("SessionSettlement", "head")]
+    asked += [expected.view for expected in expected_at_head(_state(reader, log, evidence), deployed)]
+    asked = list(dict.fromkeys(asked))
     return Snapshot(
         deployed=deployed,
         first_block=first,
@@ -103,6 +108,15 @@ def snapshot_of(reader: ChainReader, evidence: Path) -> Snapshot:
         answers=dict(zip(asked, reader.views(asked, head), strict=True)),
         blobs={path.name: path.read_bytes() for path in evidence.glob("*/*")},
     )
+
+
+def _state(reader: ChainReader, log: list[ChainEvent], evidence: Path) -> AuditState:
+    """What an auditor knows in the end."""
+    deployed = reader.deployment.deployed
+    proofs = Prover(FolderBlobs(evidence), stations=deployed.station_domain, accounts=deployed.account_domain)
+    auditor = Auditor(deployed=deployed, transactions=reader, proofs=proofs)
+    auditor.take(log)
+    return auditor.state()
 
 
 def escrow_view(reader: ChainReader) -> View:

@@ -25,8 +25,8 @@ from domain.reading import (
 )
 from domain.session import Session, SessionAuthorisation, SignedAuthorisation
 from domain.signing import SigningDomain
-from domain.statement import SignedStatement
-from domain.station import Station
+from domain.statement import IntervalStatement, SignedStatement
+from domain.station import MeterReplacement, Station
 from domain.tariff import Tariff, TariffTable
 from domain.units import (
     AccountId,
@@ -61,10 +61,17 @@ class StationPlan:
     statements: int
     minutes: int
     """Of each statement."""
+    replaced: bool
+    """Whether its meter is replaced after the first minute of its last statement."""
     tariffs: tuple[Tariff, ...]
     station_domain: SigningDomain
     account_domain: SigningDomain
     evidence: Path
+
+    @property
+    def replaced_minute(self) -> int | None:
+        """The minute at which the new meter begins; before it, nothing moves in its statement."""
+        return (self.statements - 1) * self.minutes if self.replaced else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +110,14 @@ class StationRun:
         opening = self.opening
         readings = [self._reading(minute) for minute in minutes]
         sessions = {one.session_id: one for one in map(self._session, minutes) if one is not None}
-        basis = Basis(station=self._station(), opening=opening, readings=readings, sessions=sessions, tariffs=tariffs)
-        statement = draw_up(number, basis)
+        basis = Basis(
+            station=self._station(opening if number == self.plan.statements else None),
+            opening=opening,
+            readings=readings,
+            sessions=sessions,
+            tariffs=tariffs,
+        )
+        statement = draw_up(number + (basis.replacement is not None), basis)
         signed = SignedStatement(statement, sign(self.key, self.plan.station_domain.digest(statement.struct_hash())))
         evidence = StatementEvidence(
             statement=signed,
@@ -125,9 +138,11 @@ class StationRun:
         before, self.sequence = self.opening, self.sequence + 1
         session = self._session(minute)
         phase = minute % CYCLE_MINUTES
-        moves = before is not None and session is not None
+        moves = before is not None and session is not None and minute != self.plan.replaced_minute
         sells = moves and phase % 60 >= 50
         imported, exported = (before.import_wh, before.export_wh) if before else (EnergyWh(0), EnergyWh(0))
+        if minute - 1 == self.plan.replaced_minute:
+            imported = exported = EnergyWh(0)
         reading = MeterReading(
             station=StationId(self.plan.station),
             sequence=self.sequence,
@@ -176,7 +191,9 @@ class StationRun:
         signature = sign(driver_key(account), self.plan.account_domain.digest(reading.struct_hash()))
         return SignedBmsReading(reading, signature)
 
-    def _station(self) -> Station:
+    def _station(self, closing: MeterReading | None) -> Station:
+        """The station; its meter was replaced after `closing` if the plan says so."""
+        replacement = replacement_of(self.plan, closing) if closing and self.plan.replaced else None
         return Station(
             station=StationId(self.plan.station),
             signer=address(self.key),
@@ -185,7 +202,21 @@ class StationRun:
             bidirectional=True,
             import_wh=EnergyWh(0),
             export_wh=EnergyWh(0),
+            replacements=(replacement,) if replacement else (),
         )
+
+
+def replacement_of(plan: StationPlan, closing: MeterReading | IntervalStatement) -> MeterReplacement:
+    """The meter replacement of a plan, whose old meter closed with these registers."""
+    return MeterReplacement(
+        station=StationId(plan.station),
+        sequence=plan.statements,
+        time_s=UnixSeconds(plan.start_s + (plan.replaced_minute or 0) * MINUTE_S),
+        closing_import_wh=closing.import_wh,
+        closing_export_wh=closing.export_wh,
+        opening_import_wh=EnergyWh(0),
+        opening_export_wh=EnergyWh(0),
+    )
 
 
 _SESSIONS: dict[tuple[int, int, int], Session] = {}

@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain as joined
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Protocol
 
 from backend.application.errors import ChainMoved, CheckpointUnusable
 from domain.audit import Auditor, Claims, Deployed, Finding, Findings, Proofs, Tally, compare_claims
+from domain.audit.head import expected_at_head
 from domain.audit.ledger import Books, Place
 from domain.audit.state import AuditState
 from domain.chain import BlockRef, Call, ChainEvent, View
@@ -284,6 +285,11 @@ def _check_state(auditor: Auditor, chain: AuditedChain, subject: AuditSubject, h
                 suspended=state.suspendedByOperator or state.suspendedByGovernance,
                 numbers=(state.importWh, state.exportWh, state.sequence),
             )
+    questions = expected_at_head(auditor.state(), subject.deployed)
+    while asked := list(islice(questions, AT_ONCE)):
+        answers = iter(chain.views([expected.view for expected in asked], head))
+        for expected, answer in zip(asked, answers, strict=True):
+            expected.compare(answer, auditor.report)
     escrow = address_text(subject.deployed.escrow)
     held, last = chain.views([View("SettlementToken", "balanceOf", (escrow,)), View("SessionSettlement", "head")], head)
     auditor.check_escrow(MoneyMicro(held))

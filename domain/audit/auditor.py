@@ -108,6 +108,8 @@ class Auditor:
                     f"block {event.block}: {event.name} is about number {error}, which no earlier event knows; "
                     "the deployments file must name the first block, and the node must serve all events since"
                 ) from error
+            except ValueError as error:
+                raise Malformed(f"block {event.block}: no contract of ours tells this {event.name}: {error}") from error
         for event in beside:
             code = FindingCode.SET_ASIDE_MISMATCH if event.name == "RowSetAside" else FindingCode.DEBT_MISMATCH
             self.report(code, f"block {event.block}, {event.name}", "a batch or a reversal that it is of", "none")

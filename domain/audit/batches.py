@@ -65,7 +65,7 @@ class BatchAudit:
             self._report(FindingCode.TARIFF_INVALID, where, "published tariffs", str(error))
             return batch
         self._compare_amounts(statements, outcome, settled, where)
-        self._compare_set_aside(outcome, beside, where)
+        self._compare_set_aside(outcome, beside, settled.args["batch"], where)
         self._compare_debts(outcome, beside, settled.args["batch"], where)
         self._compare_digest(batch, outcome, settled, where)
         self._keep(outcome, time_s)
@@ -113,14 +113,14 @@ class BatchAudit:
                 str(found),
             )
 
-    def _compare_set_aside(self, outcome: BatchOutcome, beside: Sequence[ChainEvent], where: str) -> None:
-        names = ("station", "sequence", "row", "payer", "owedMicro")
+    def _compare_set_aside(self, outcome: BatchOutcome, beside: Sequence[ChainEvent], number: int, where: str) -> None:
+        names = ("batch", "station", "sequence", "row", "payer", "owedMicro")
         found = {tuple(e.args[name] for name in names) for e in beside if e.name == "RowSetAside"}
-        expected = {(p.station, p.sequence, p.row, p.payer, p.owed_micro) for p in outcome.set_aside}
+        expected = {(number, p.station, p.sequence, p.row, p.payer, p.owed_micro) for p in outcome.set_aside}
         if expected != found:
             self._report(
                 FindingCode.SET_ASIDE_MISMATCH,
-                f"{where} (station, statement, row, payer, micro-euro)",
+                f"{where} (batch, station, statement, row, payer, micro-euro)",
                 str(sorted(expected - found)),
                 str(sorted(found - expected)),
             )

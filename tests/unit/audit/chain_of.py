@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from bench.audit_snapshot import Snapshot
+from domain.audit.head import expected_at_head
 from domain.chain import BlockRef, ChainEvent, View
 from domain.keccak import keccak
 from domain.signing import word
@@ -13,8 +14,12 @@ from tests.unit.audit.record import DEPLOYED, ESCROW, Record
 
 def chain_of(record: Record) -> Snapshot:
     """The record at its end, its balances and its stations' states as the chain would tell them."""
-    books = record.audit().books
+    auditor = record.audit()
+    books = auditor.books
     answers: dict[View, object] = {}
+    for expected in expected_at_head(auditor.state(), DEPLOYED):
+        parts = expected.parts and dict(zip(expected.parts, expected.value, strict=True))  # type: ignore[call-overload] # a tuple then
+        answers[expected.view] = SimpleNamespace(**parts) if parts else expected.value
     for account in books.accounts:
         answers[View("Escrow", "freeOf", (account,))] = record.balances[account]
         answers[View("Escrow", "withdrawalOf", (account,))] = (0, 0)
@@ -22,6 +27,9 @@ def chain_of(record: Record) -> Snapshot:
         answers[View("Escrow", "debtsOf", (account,))] = (record.owed.get(account, 0), 0, 0)
     for station, book in books.stations.items():
         answers[View("StationRegistry", "stationOf", (station,))] = SimpleNamespace(
+            payee=book.station.payee,
+            ratedPowerW=book.station.rated_power_w,
+            bidirectional=book.station.bidirectional,
             signer=address_text(book.station.signer or bytes(20)),
             suspendedByOperator=book.station.suspended_by_operator,
             suspendedByGovernance=book.station.suspended_by_governance,
