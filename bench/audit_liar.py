@@ -146,7 +146,7 @@ class Liar:
         self.commit(settled, Manifest(statements=statements, vehicles=vehicles))
         return ()
 
-    def edit(self, settled: Settled, cid: str, change: Callable[[Json], None]) -> tuple[tuple[FindingCode, str], ...]:
+    def edit(self, settled: Settled, cid: str, change: Callable[[Json], object]) -> tuple[tuple[FindingCode, str], ...]:
         """Alters what a blob says."""
         value = json.loads(self.record.blobs[cid])
         change(value)
@@ -174,7 +174,7 @@ class Stated:
         """The place of a reading in findings."""
         return f"{self.place}, reading {self.evidence.readings[index].reading.sequence}"
 
-    def edit(self, change: Callable[[Json], None]) -> tuple[tuple[FindingCode, str], ...]:
+    def edit(self, change: Callable[[Json], object]) -> tuple[tuple[FindingCode, str], ...]:
         """Alters what its blob says, without any key."""
         return self.liar.edit(self.settled, self.cid, change)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from bench.audit_liar import Json, Liar, Planted, Stated, resigned
 from bench.audit_stations import driver_key, sign
@@ -10,6 +11,7 @@ from domain.cid import raw_cid
 from domain.evidence import Manifest
 from domain.session import SignedAuthorisation
 from domain.signing import CURVE_ORDER
+from domain.units import PowerW
 from domain.wire import bms_from_json, bms_to_json
 
 Kind = Callable[[Liar], Planted]
@@ -127,7 +129,7 @@ def _resigned(liar: Liar) -> Planted:
     stated = liar.statement()
     index = stated.reading(first=0, last=0)
     reading = stated.evidence.readings[index].reading
-    forged = stated.resign(replace(reading, power_w=reading.power_w + 1))
+    forged = stated.resign(replace(reading, power_w=PowerW(reading.power_w + 1)))
 
     def change(value: Json) -> None:
         value["readings"][index]["power_w"] += 1
@@ -193,7 +195,8 @@ def _over_limit(liar: Liar) -> Planted:
             *(("expiry_s", limits.not_before_s + 1), ("station", stated.station % 4 + 1)),
         ]
     )
-    less = replace(limits, nonce=10_000, **{name: value})
+    change: dict[str, Any] = {name: value}
+    less = replace(limits, nonce=10_000, **change)
     session = less.session_id(domain)
     signed = SignedAuthorisation(less, sign(driver_key(less.account), session))
     readings = [
@@ -209,7 +212,7 @@ def _over_limit(liar: Liar) -> Planted:
 # --- vehicles ------------------------------------------------------------------------------------
 
 
-def _vehicle(code: Code, change: Callable[[Liar, list[Json], int], None]) -> Kind:
+def _vehicle(code: Code, change: Callable[[Liar, list[Json], int], object]) -> Kind:
     """A kind that alters one reading of a vehicle's blob, which is then named."""
 
     def plant(liar: Liar) -> Planted:
@@ -282,7 +285,7 @@ def _unrelated(liar: Liar) -> Planted:
 
 def _other_vehicle(liar: Liar) -> Planted:
     settled = liar.batch()
-    (_, wanted), (key, given) = liar.rng.sample(sorted(settled.manifest.vehicles.items()), 2)
+    (_, wanted), (_, given) = liar.rng.sample(sorted(settled.manifest.vehicles.items()), 2)
     around = _of(settled.manifest, wanted)
     found = liar.place(settled, wanted, liar.record.blobs[given])
     return Planted(((Code.EVIDENCE_UNRELATED, around[0]), *found), around)

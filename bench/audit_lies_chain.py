@@ -298,20 +298,14 @@ def _waiting(liar: Liar) -> Planted:
 
 
 def _balance(liar: Liar) -> Planted:
-    names = {
-        "freeOf": ("free", lambda v, d: v + d),
-        "withdrawalOf": ("waiting to be withdrawn", lambda v, d: (v[0] + d, v[1])),
-        "lockedOf": ("locked", lambda v, d: v + d),
-        "debtsOf": ("owed", lambda v, d: (v[0] + d, *v[1:])),
-    }
+    names = {"freeOf": "free", "withdrawalOf": "waiting to be withdrawn", "lockedOf": "locked", "debtsOf": "owed"}
     function = liar.rng.choice(sorted(names))
-    what, shift = names[function]
-    view = liar.rng.choice(
-        sorted((v for v in liar.record.answers if v.function == function), key=lambda v: str(v.args))
-    )
-    liar.answer(view, shift(liar.record.answers[view], liar.rng.randint(1, 10**6)))
-    where = f"account {view.args[0]}, {what}"
-    return Planted(((Code.BALANCE_MISMATCH, where),), (where,))
+    asked = (view for view in liar.record.answers if view.function == function)
+    view = liar.rng.choice(sorted(asked, key=lambda view: str(view.args)))
+    more, answer = liar.rng.randint(1, 10**6), liar.record.answers[view]
+    liar.answer(view, answer + more if isinstance(answer, int) else (answer[0] + more, *answer[1:]))
+    where = f"account {view.args[0]}, {names[function]}"
+    return Planted(((Code.BALANCE_MISMATCH, where),), (where, f"account {view.args[0]}, withdrawal"))
 
 
 def _short(liar: Liar) -> Planted:

@@ -7,10 +7,12 @@ long way through `domain.evidence`, which says what is wrong with it, so that bo
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
+from domain.errors import Malformed
 from domain.evidence import StatementEvidence, VehicleEvidence, parse_statement_blob, parse_vehicle_blob
 from domain.keccak import keccak
 from domain.reading import MAX_BASIS_POINTS, BmsReading, MeterReading, SignedBmsReading, SignedMeterReading
@@ -201,7 +203,8 @@ def statement_columns(data: bytes) -> StatementColumns:
     split = _split(data, _STATEMENT_FOLLOWS, _METER)
     if split is not None:
         shell, columns = split
-        return StatementColumns(parse_statement_blob(shell), MeterColumns(*columns))
+        with suppress(Malformed):
+            return StatementColumns(parse_statement_blob(shell), MeterColumns(*columns))
     evidence = parse_statement_blob(data)
     rest = StatementEvidence(statement=evidence.statement, authorisations=evidence.authorisations, readings=())
     return StatementColumns(rest, MeterColumns(*_columns_of(_METER, evidence.readings)))
@@ -212,7 +215,8 @@ def vehicle_columns(data: bytes) -> VehicleColumns:
     split = _split(data, _VEHICLE_ENDS, _BMS)
     if split is not None:
         shell, columns = split
-        return VehicleColumns(parse_vehicle_blob(shell).account, BmsColumns(*columns))
+        with suppress(Malformed):
+            return VehicleColumns(parse_vehicle_blob(shell).account, BmsColumns(*columns))
     evidence: VehicleEvidence = parse_vehicle_blob(data)
     return VehicleColumns(evidence.account, BmsColumns(*_columns_of(_BMS, evidence.readings)))
 

@@ -74,7 +74,7 @@ CHAINS = {name: chain_of(make()) for name, make in RECORDS.items()}
 def test_audit_in_steps_is_the_audit_in_one(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """INV-27: byte for byte, wherever it stops in between."""
+    """Byte for byte, wherever it stops in between."""
     chain, folder = CHAINS[name], tmp_path_factory.mktemp("steps")
     _, whole = audited(chain, folder / "whole")
     stops = sorted(data.draw(st.sets(st.integers(0, chain.head() - 1), max_size=5)))
