@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from typing import Any, cast
 
 from backend.adapters.evidence.sources import blobs_at
@@ -43,6 +43,11 @@ def proving(place: str, *, stations: SigningDomain, accounts: SigningDomain, job
     )
     try:
         yield Workers(here, pool, ahead=BLOBS_AHEAD * jobs)
+    except WorkerDied:
+        # One that ended while it held a lock of the pool would make the others, and the pool's end, wait for ever.
+        for process in active_children():
+            process.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

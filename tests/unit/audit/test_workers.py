@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_no_more_blobs_are_proven_ahead_than_are_allowed(chain: Snapshot, tmp_pa
 
 
 def test_process_that_dies_is_an_error_that_says_what_to_do(chain: Snapshot, tmp_path: Path) -> None:
-    with proofs_of(chain, tmp_path, 2) as proofs:
+    with pytest.raises(WorkerDied, match="--jobs 1"), proofs_of(chain, tmp_path, 2) as proofs:
         assert isinstance(proofs, Workers)
         for event in chain.log:
             if event.name == "BatchSettled":
@@ -79,5 +80,5 @@ def test_process_that_dies_is_an_error_that_says_what_to_do(chain: Snapshot, tmp
         for worker in list(proofs.pool._processes):
             os.kill(worker, signal.SIGKILL)
         proofs._given.clear()
-        with pytest.raises(WorkerDied, match="--jobs 1"):
-            audit(chain.subject(), chain, proofs)
+        audit(chain.subject(), chain, proofs)
+    assert active_children() == []
