@@ -71,8 +71,8 @@ def test_no_more_blobs_are_proven_ahead_than_are_allowed(chain: Snapshot, tmp_pa
                 assert len(proofs._given) <= 4
 
 
-def test_process_that_dies_is_an_error_that_says_what_to_do(chain: Snapshot, tmp_path: Path) -> None:
-    with pytest.raises(WorkerDied, match="--jobs 1"), proofs_of(chain, tmp_path, 2) as proofs:
+def _audit_while_processes_die(chain: Snapshot, folder: Path) -> None:
+    with proofs_of(chain, folder, 2) as proofs:
         assert isinstance(proofs, Workers)
         for event in chain.log:
             if event.name == "BatchSettled":
@@ -81,4 +81,9 @@ def test_process_that_dies_is_an_error_that_says_what_to_do(chain: Snapshot, tmp
             os.kill(worker, signal.SIGKILL)
         proofs._given.clear()
         audit(chain.subject(), chain, proofs)
+
+
+def test_process_that_dies_is_an_error_that_says_what_to_do(chain: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(WorkerDied, match="--jobs 1"):
+        _audit_while_processes_die(chain, tmp_path)
     assert active_children() == []
