@@ -55,6 +55,15 @@ class Call:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A question to one of our contracts, by the name of its function."""
+
+    contract: str
+    function: str
+    args: tuple[object, ...] = ()
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         # Words of 256 bits, which not every reader of JSON can hold as numbers.

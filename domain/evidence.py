@@ -92,8 +92,13 @@ def statement_blob(evidence: StatementEvidence) -> bytes:
     )
 
 
-def parse_statement_blob(data: bytes) -> StatementEvidence:
+def parse_statement_blob(blob: bytes) -> StatementEvidence:
     """The evidence in a blob; Malformed if it is not in the published format."""
+    return parse_statement_json(unpack(blob))
+
+
+def parse_statement_json(data: bytes) -> StatementEvidence:
+    """The evidence in a blob that was unpacked; Malformed if it is not in the published format."""
     fields = _parse(data, STATEMENT_FORMAT, {"statement", "authorisations", "readings"})
     return StatementEvidence(
         statement=statement_from_json(fields["statement"]),
@@ -112,8 +117,13 @@ def vehicle_blob(evidence: VehicleEvidence) -> bytes:
     )
 
 
-def parse_vehicle_blob(data: bytes) -> VehicleEvidence:
+def parse_vehicle_blob(blob: bytes) -> VehicleEvidence:
     """The evidence in a blob; Malformed if it is not in the published format."""
+    return parse_vehicle_json(unpack(blob))
+
+
+def parse_vehicle_json(data: bytes) -> VehicleEvidence:
+    """The evidence in a blob that was unpacked; Malformed if it is not in the published format."""
     fields = _parse(data, VEHICLE_FORMAT, {"account", "readings"})
     readings = [bms_from_json(r) for r in _list(fields, "readings")]
     return VehicleEvidence(account=_integer(fields, "account"), readings=readings)
@@ -135,9 +145,9 @@ def manifest_blob(manifest: Manifest) -> bytes:
     )
 
 
-def parse_manifest(data: bytes) -> Manifest:
+def parse_manifest(blob: bytes) -> Manifest:
     """The manifest in a blob; Malformed if it is not in the published format."""
-    fields = _parse(data, MANIFEST_FORMAT, {"statements", "vehicles"})
+    fields = _parse(unpack(blob), MANIFEST_FORMAT, {"statements", "vehicles"})
     statements: dict[tuple[int, int], str] = {}
     for entry in _list(fields, "statements"):
         station, sequence = _integers(entry, ("station", "sequence"))
@@ -169,8 +179,7 @@ def _refuse_number(_: str) -> object:
     raise ValueError("a number is not an integer")
 
 
-def _parse(blob: bytes, expected: str, keys: set[str]) -> dict[str, object]:
-    data = unpack(blob)
+def _parse(data: bytes, expected: str, keys: set[str]) -> dict[str, object]:
     fields = parse_json(data)
     if not isinstance(fields, dict) or fields.get("format") != expected or fields.keys() != keys | {"format"}:
         raise Malformed(f"not a blob of format {expected}")

@@ -92,7 +92,10 @@ class Station:
 
     def check_signature(self, what: str, time_s: int, digest: bytes, signature: bytes) -> None:
         """WrongSigner or KeyNoLongerValid unless the station signed this: with its key, or a former one in its time."""
-        recovered = recover(digest, signature)
+        self.check_signer(what, time_s, recover(digest, signature))
+
+    def check_signer(self, what: str, time_s: int, recovered: bytes) -> None:
+        """The same for a signature of which it is known which key made it."""
         if recovered == self.signer:
             return
         until_s = self.former_keys.get(recovered)

@@ -11,7 +11,7 @@ from domain.errors import (
     StatementRefused,
     TelemetryRootDiffers,
 )
-from domain.metering import Basis, MeteredRow, meter_rows
+from domain.metering import Basis, Metered, MeteredRow
 from domain.session import Usage, charge_session, check_discharge, check_place_and_time
 from domain.signing import SigningDomain
 from domain.statement import IntervalStatement, Row, SignedStatement, VerifiedStatement
@@ -48,23 +48,23 @@ def verify_statement(
     return VerifiedStatement(statement, signed.signature, check_limits(statement, basis, usage))
 
 
-def check_against_readings(statement: IntervalStatement, basis: Basis) -> None:
+def check_against_readings(statement: IntervalStatement, basis: Metered) -> None:
     """Whether times, registers, telemetry root and rows are those of the readings; StatementRefused otherwise."""
-    if not basis.readings:
+    closing = basis.closing
+    if closing is None:
         raise StatementRefused(f"station {statement.station}: no reading since the last statement")
     check_sums(statement, basis.registers, basis.tariffs)
     root = basis.telemetry_root
     if statement.telemetry_root != root:
         raise TelemetryRootDiffers(statement.station, statement.sequence, root, statement.telemetry_root)
-    closing = basis.readings[-1].reading
-    expected = (basis.start_s, closing.time_s, closing.import_wh, closing.export_wh)
+    expected = (basis.start_s, *closing)
     found = (statement.start_s, statement.end_s, statement.import_wh, statement.export_wh)
     if expected != found:
         raise StatementRefused(
             f"station {statement.station}: start, end, import and export registers are {found}, "
             f"readings give {expected}"
         )
-    metered = meter_rows(basis)
+    metered = basis.rows
     stated = tuple(_as_metered(statement, row, basis.tariffs) for row in statement.rows)
     for index in range(max(len(metered), len(stated))):
         ours = _shown(metered[index]) if index < len(metered) else "no row"
@@ -86,13 +86,13 @@ def check_sums(statement: IntervalStatement, opening: tuple[EnergyWh, EnergyWh],
             raise RowsDoNotSum(statement.station, register, closing_wh - opening_wh, sums[direction])
 
 
-def check_limits(statement: IntervalStatement, basis: Basis, usage: Mapping[bytes, Usage]) -> dict[bytes, Usage]:
+def check_limits(statement: IntervalStatement, basis: Metered, usage: Mapping[bytes, Usage]) -> dict[bytes, Usage]:
     """Whether tariffs and drivers' limits allow each row; the sessions' usage after it.
 
     Rows must already be those of the readings. Raises TariffNotValid or NotAuthorised.
     """
     after: dict[bytes, Usage] = {}
-    for metered, row in zip(meter_rows(basis), statement.rows, strict=True):
+    for metered, row in zip(basis.rows, statement.rows, strict=True):
         if not row.billed:
             continue
         tariff = basis.tariffs.checked(

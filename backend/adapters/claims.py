@@ -1,6 +1,7 @@
 """Fetches what a backend claims over REST, for the audit to hold against the chain."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -14,22 +15,36 @@ MAX_PAGES = 100_000
 
 
 def fetch_claims(address: str) -> Claims:
-    """All amounts, balances and station states that the server at `address` claims; Malformed if it does not answer."""
+    """All amounts, balances and station states that the server at `address` claims; Malformed if it does not answer.
+
+    Amounts are fetched as they are gone through: there may be many.
+    """
+    with _asking(address) as client:
+        return Claims(
+            amounts=_amounts(address),
+            balances={item["account"]: item["free_micro"] for item in _items(client, "/v1/accounts")},
+            stations={
+                item["station"]: (item["import_wh"], item["export_wh"], item["sequence"])
+                for item in _items(client, "/v1/stations")
+            },
+        )
+
+
+@contextmanager
+def _asking(address: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=address.rstrip("/"), timeout=TIMEOUT_S) as client:
         try:
-            return Claims(
-                amounts=list(_amounts(client)),
-                balances={item["account"]: item["free_micro"] for item in _items(client, "/v1/accounts")},
-                stations={
-                    item["station"]: (item["import_wh"], item["export_wh"], item["sequence"])
-                    for item in _items(client, "/v1/stations")
-                },
-            )
+            yield client
         except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
             raise Malformed(f"cannot fetch the claims of {address}: {error!r}") from error
 
 
-def _amounts(client: httpx.Client) -> Iterator[AmountClaim]:
+def _amounts(address: str) -> Iterator[AmountClaim]:
+    with _asking(address) as client:
+        yield from _amounts_of(client)
+
+
+def _amounts_of(client: httpx.Client) -> Iterator[AmountClaim]:
     for settlement in _items(client, "/v1/settlements"):
         if settlement["state"] != "settled":
             continue

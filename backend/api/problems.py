@@ -119,7 +119,8 @@ def problem_types() -> list[ProblemType]:
     """All kinds of problems that have a type of ours, by name."""
     modules = (domain, app, sys.modules[__name__])
     found = {kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)}
-    kinds = [kind for kind in found if issubclass(kind, domain.WattledgerError) and kind is not domain.WattledgerError]
+    ours = [kind for kind in found if issubclass(kind, domain.WattledgerError) and kind is not domain.WattledgerError]
+    kinds = [kind for kind in ours if not issubclass(kind, app.AuditStopped)]
     return sorted((_type_of(kind) for kind in kinds), key=lambda one: one.type)
 
 

@@ -109,3 +109,26 @@ class OtherDeployment(WattledgerError):
 
 def _shown(value: object) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+class AuditStopped(WattledgerError):
+    """An audit that cannot go on. The service never answers with it."""
+
+
+class WorkerDied(AuditStopped):
+    """A process that proves blobs ended before its time."""
+
+    def __init__(self, cid: str) -> None:
+        super().__init__(
+            f"a process that proves blobs ended before its time, at blob {cid} or near it; was it killed, or short of "
+            "memory? Run the audit again, with --jobs 1 to use no such process"
+        )
+        self.cid = cid
+
+
+class ChainMoved(AuditStopped):
+    """The chain is not what it was when the audit began, or when its checkpoint was written."""
+
+
+class CheckpointUnusable(AuditStopped):
+    """A checkpoint that nobody can go on from; the text says what to do."""

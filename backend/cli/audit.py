@@ -1,28 +1,31 @@
 """`wattledger audit`: re-checks everything from chain and blobs alone."""
 
-import json
-from dataclasses import asdict
+import os
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from backend.adapters.audit_store import audit_store
 from backend.adapters.chain.deployment import Deployment, load_deployment
 from backend.adapters.chain.reader import ChainReader
 from backend.adapters.claims import fetch_claims
-from backend.adapters.evidence.sources import Blobs, blobs_at
+from backend.adapters.clock import SystemClock
+from backend.adapters.evidence.workers import proving
 from backend.application.audit import AuditResult, AuditSubject, audit
 from backend.application.errors import ChainUnreachable
+from backend.cli.audit_progress import shown
+from backend.cli.audit_report import Run, write_report
 from backend.config import read_secret
-from domain.audit import Tally
 from domain.errors import WattledgerError
 from domain.units import MICRO_PER_EURO, WH_PER_KWH
 
 FOUND_SOMETHING = 1
 COULD_NOT_RUN = 2
+MAX_JOBS = 256
 
 
 def audit_command(
@@ -33,42 +36,65 @@ def audit_command(
     ),
     claims: Annotated[str | None, typer.Option(help="Address of a backend whose figures to compare as well")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File to go on from, and to keep what is needed to go on another time")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_JOBS, help="Processes that check blobs; as many as may run if not given"),
+    ] = None,
     ipfs_auth_file: Annotated[Path | None, typer.Option(help="File with the secret that Kubo's API asks for")] = None,
     show: Annotated[int, typer.Option(min=1, help="How many findings to print")] = 50,
 ) -> None:
     """Re-derives every signature, statement, amount and balance from chain and blobs. Exit status 1 if one fails."""
-    console = Console(stderr=False)
+    clock, errors = SystemClock(), Console(stderr=True)
+    began_s = clock.monotonic_s()
+    jobs = jobs or len(os.sched_getaffinity(0))
     try:
         secret = read_secret(str(ipfs_auth_file)) if ipfs_auth_file else None
-        result = _run(load_deployment(deployment), rpc, blobs_at(evidence, secret=secret), claims, console)
-    except (WattledgerError, ChainUnreachable, OSError, ValueError) as error:
-        Console(stderr=True).print(f"audit: {error}", markup=False, highlight=False)
-        raise typer.Exit(COULD_NOT_RUN) from error
-    if report is not None:
-        report.write_text(json.dumps(_as_json(result), indent=1) + "\n")
-    _print(result, console, show)
-    raise typer.Exit(FOUND_SOMETHING if result.findings else 0)
-
-
-def _run(deployment: Deployment, rpc: str, blobs: Blobs, claims: str | None, console: Console) -> AuditResult:
-    chain = ChainReader(rpc, deployment)
-    chain.check_chain()
-    subject = AuditSubject(first_block=deployment.block, deployed=deployment.deployed)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("reading the chain")
-
-        def show(tally: Tally) -> None:
-            progress.update(
-                task, description=f"{tally.batches} batches · {tally.statements} statements · {tally.readings} readings"
+        deployed = load_deployment(deployment)
+        subject = AuditSubject(first_block=deployed.block, deployed=deployed.deployed)
+        chain = ChainReader(rpc, deployed)
+        chain.check_chain()
+        domains = {"stations": deployed.station_domain, "accounts": deployed.account_domain}
+        with (
+            audit_store(checkpoint, _name(deployed)) as store,
+            proving(evidence, **domains, jobs=jobs, secret=secret) as proofs,
+            shown(errors) as progress,
+        ):
+            result = audit(
+                subject,
+                chain,
+                proofs,
+                store=store,
+                claims=(lambda: fetch_claims(claims)) if claims else None,
+                progress=progress,
+                notice=lambda text: _say(errors, text),
             )
+            run = Run(deployment=deployed, jobs=jobs, duration_s=clock.monotonic_s() - began_s)
+            if report is not None:
+                write_report(report, result, run)
+            _print(result, Console(), show)
+            found = result.count
+    except (WattledgerError, ChainUnreachable, OSError, ValueError) as error:
+        _say(errors, str(error))
+        raise typer.Exit(COULD_NOT_RUN) from error
+    raise typer.Exit(FOUND_SOMETHING if found else 0)
 
-        return audit(subject, chain, blobs, claims=(lambda: fetch_claims(claims)) if claims else None, progress=show)
+
+def _say(console: Console, text: str) -> None:
+    console.print(f"audit: {text}", markup=False, highlight=False)
+
+
+def _name(deployment: Deployment) -> str:
+    """What a checkpoint must be of: chain, first block and contracts."""
+    addresses = sorted((name, contract.address.hex()) for name, contract in deployment.contracts.items())
+    return " ".join([f"chain={deployment.chain_id}", f"first={deployment.block}", *map("=".join, addresses)])
 
 
 def _print(result: AuditResult, console: Console, show: int) -> None:
     tally = result.tally
-    table = Table(title=f"Audit up to block {result.head}", show_header=False, title_justify="left")
+    table = Table(title=f"Audit up to block {result.head.number}", show_header=False, title_justify="left")
     for name, value in (
         ("batches", f"{tally.batches:,}"),
         ("statements", f"{tally.statements:,}"),
@@ -82,22 +108,13 @@ def _print(result: AuditResult, console: Console, show: int) -> None:
         ("paid", f"{tally.paid_micro / MICRO_PER_EURO:,.6f} euro"),
         ("accounts and stations compared with the chain", f"{tally.accounts:,} and {tally.stations:,}"),
         ("claims compared", f"{result.claims:,}"),
-        ("findings", f"{len(result.findings):,}"),
+        ("findings", f"{result.count:,}"),
     ):
         table.add_row(name, value)
     console.print(table)
-    for finding in result.findings[:show]:
+    for finding in islice(result.findings, show):
         console.print(f"✗ {finding.code}", style="bold red", highlight=False)
         for label, text in (("where", finding.where), ("expected", finding.expected), ("found", finding.found)):
             console.print(f"    {label:9}{text}", markup=False, highlight=False, soft_wrap=True)
-    if len(result.findings) > show:
-        console.print(f"… and {len(result.findings) - show} more; --show N or --report FILE has them all")
-
-
-def _as_json(result: AuditResult) -> dict[str, object]:
-    return {
-        "head": result.head,
-        "tally": asdict(result.tally),
-        "claims": result.claims,
-        "findings": [asdict(finding) for finding in result.findings],
-    }
+    if result.count > show:
+        console.print(f"… and {result.count - show} more; --show N or --report FILE has them all")

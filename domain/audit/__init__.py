@@ -2,7 +2,8 @@
 
 from domain.audit.auditor import Auditor
 from domain.audit.claims import Claims, compare_claims
-from domain.audit.findings import Finding, FindingCode, Tally
+from domain.audit.findings import Finding, FindingCode, Findings, Tally
+from domain.audit.proofs import Proofs, Prover
 from domain.audit.report import BlobSource, Deployed, TransactionSource
 
 __all__ = [
@@ -12,6 +13,9 @@ __all__ = [
     "Deployed",
     "Finding",
     "FindingCode",
+    "Findings",
+    "Proofs",
+    "Prover",
     "Tally",
     "TransactionSource",
     "compare_claims",

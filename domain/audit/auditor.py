@@ -1,14 +1,17 @@
 """The audit itself: goes through the chain's events in order and hands each to the part that re-derives it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from itertools import groupby
 
 from domain.audit.batches import BatchAudit
 from domain.audit.disputes import Disputes
-from domain.audit.findings import Finding, FindingCode, Tally
+from domain.audit.findings import Finding, FindingCode, Findings, Tally
 from domain.audit.gates import Gates
 from domain.audit.ledger import AccountBook, Books
-from domain.audit.report import BlobSource, BlockTimes, Deployed, TransactionSource
+from domain.audit.proofs import Proofs
+from domain.audit.report import BlockTimes, Deployed, TransactionSource
+from domain.audit.state import AuditState
 from domain.audit.statements import StatementAudit
 from domain.audit.treasury import Treasury
 from domain.chain import ChainEvent
@@ -19,28 +22,35 @@ from domain.units import MoneyMicro
 _GATE_EVENTS = {"ModuleProposed", "ModuleRemoved", "ModulesSealed"}
 _DEBT_EVENTS = {"DebtRecorded", "DebtReduced"}
 _LOCK_EVENTS = {"Locked", "Released"}
+_TALLIED = [field.name for field in fields(Tally)]
 
 
 class Auditor:
-    """Takes the chain's events in order, then `finish`; `findings` has what does not hold, `books` what does."""
+    """Takes the chain's events in order; `findings` has what does not hold, `books` what does.
+
+    `books` and `findings` may be kept on a disk. Between two transactions its state can be taken out, and an auditor
+    that is given the same tables goes on from there.
+    """
 
     def __init__(
         self,
         *,
         deployed: Deployed,
         transactions: TransactionSource,
-        blobs: BlobSource,
+        proofs: Proofs,
+        books: Books | None = None,
+        findings: Findings | None = None,
         progress: Callable[[Tally], None] = lambda _: None,
     ) -> None:
-        self.findings: list[Finding] = []
+        self.findings: Findings = [] if findings is None else findings
         self.tally = Tally()
-        self.books = Books()
+        self.books = Books() if books is None else books
         self._deployed, self._progress = deployed, progress
         self._times = BlockTimes(transactions)
         self._gates = Gates(deployed, self.report)
         self._treasury = Treasury(self.books, self._gates, self.report)
         self._disputes = Disputes(deployed, self.books, self._gates, self.report)
-        self._statements = StatementAudit(deployed, blobs, self.books, self.tally, self.report)
+        self._statements = StatementAudit(deployed, proofs, self.books, self.tally, self.report)
         self._batches = BatchAudit(
             deployed, transactions, self.books, self._gates, self._treasury, self.tally, self.report
         )
@@ -48,6 +58,35 @@ class Auditor:
     def report(self, code: FindingCode, where: str, expected: str, found: str) -> None:
         """Notes a discrepancy."""
         self.findings.append(Finding(code=code, where=where, expected=expected, found=found))
+
+    def state(self) -> AuditState:
+        """All that it knows between two transactions, beside the tables of the books."""
+        return AuditState(
+            tally=self.tally,
+            accounts=self.books.accounts,
+            stations=self.books.stations,
+            station_of_signer=self.books.station_of_signer,
+            tariffs=list(self.books.tariffs),
+            batches=self.books.batches,
+            head=self.books.head,
+            gates=self._gates.gates,
+            guards=self._treasury.guards,
+            disputes=self._disputes.disputes,
+        )
+
+    def go_on_from(self, state: AuditState) -> None:
+        """Takes the state over that an auditor had, which from now on is this one's."""
+        for name in _TALLIED:
+            setattr(self.tally, name, getattr(state.tally, name))
+        self.books.accounts, self.books.stations = state.accounts, state.stations
+        self.books.station_of_signer = state.station_of_signer
+        self.books.operators = {book.station.payee for book in state.stations.values()}
+        for tariff in state.tariffs:
+            self.books.tariffs.add(tariff)
+        self.books.batches, self.books.head = state.batches, state.head
+        self._gates.gates = state.gates
+        self._treasury.guards = state.guards
+        self._disputes.disputes = state.disputes
 
     def take(self, events: Iterable[ChainEvent]) -> None:
         """Goes through events, which must come in the chain's order, a transaction's all at once.
@@ -69,6 +108,8 @@ class Auditor:
                     f"block {event.block}: {event.name} is about number {error}, which no earlier event knows; "
                     "the deployments file must name the first block, and the node must serve all events since"
                 ) from error
+            except ValueError as error:
+                raise Malformed(f"block {event.block}: no contract of ours tells this {event.name}: {error}") from error
         for event in beside:
             code = FindingCode.SET_ASIDE_MISMATCH if event.name == "RowSetAside" else FindingCode.DEBT_MISMATCH
             self.report(code, f"block {event.block}, {event.name}", "a batch or a reversal that it is of", "none")

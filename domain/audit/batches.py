@@ -8,7 +8,7 @@ from domain.audit.ledger import Books
 from domain.audit.report import Deployed, Report, TransactionSource
 from domain.audit.treasury import Treasury
 from domain.batch import SettlementBatch, StatementNumbers, decode_batch
-from domain.batch_chain import batch_digest
+from domain.batch_chain import batch_digest, link
 from domain.chain import ChainEvent
 from domain.errors import Malformed, UnknownTariff
 from domain.settlement import BatchOutcome, net
@@ -49,9 +49,9 @@ class BatchAudit:
                 FindingCode.BATCH_NUMBER, where, f"batch {self._books.batches}", f"batch {settled.args['batch']}"
             )
         self._gates.check_active(self._deployed.settlement, GATES, time_s, where)
-        if self._treasury.paused:
+        if self._treasury.guards.paused:
             self._report(FindingCode.SETTLED_WHILE_PAUSED, where, "no batch while the escrow is paused", "a batch")
-        self._books.chain.push(settled.args["digest"])
+        self._books.head = link(self._books.head, settled.args["digest"])
         batch = self._decoded(settled, where)
         if batch is None:
             return None
@@ -65,7 +65,7 @@ class BatchAudit:
             self._report(FindingCode.TARIFF_INVALID, where, "published tariffs", str(error))
             return batch
         self._compare_amounts(statements, outcome, settled, where)
-        self._compare_set_aside(outcome, beside, where)
+        self._compare_set_aside(outcome, beside, settled.args["batch"], where)
         self._compare_debts(outcome, beside, settled.args["batch"], where)
         self._compare_digest(batch, outcome, settled, where)
         self._keep(outcome, time_s)
@@ -73,11 +73,11 @@ class BatchAudit:
 
     def check_head(self, head: int) -> None:
         """Compares the contract's head with the one that follows from all batches."""
-        if self._books.chain.head != head:
+        if self._books.head != head:
             self._report(
                 FindingCode.BATCH_CHAIN,
                 f"after batch {self._books.batches}",
-                f"{self._books.chain.head:#x}",
+                f"{self._books.head:#x}",
                 f"{head:#x}",
             )
 
@@ -113,14 +113,14 @@ class BatchAudit:
                 str(found),
             )
 
-    def _compare_set_aside(self, outcome: BatchOutcome, beside: Sequence[ChainEvent], where: str) -> None:
-        names = ("station", "sequence", "row", "payer", "owedMicro")
+    def _compare_set_aside(self, outcome: BatchOutcome, beside: Sequence[ChainEvent], number: int, where: str) -> None:
+        names = ("batch", "station", "sequence", "row", "payer", "owedMicro")
         found = {tuple(e.args[name] for name in names) for e in beside if e.name == "RowSetAside"}
-        expected = {(p.station, p.sequence, p.row, p.payer, p.owed_micro) for p in outcome.set_aside}
+        expected = {(number, p.station, p.sequence, p.row, p.payer, p.owed_micro) for p in outcome.set_aside}
         if expected != found:
             self._report(
                 FindingCode.SET_ASIDE_MISMATCH,
-                f"{where} (station, statement, row, payer, micro-euro)",
+                f"{where} (batch, station, statement, row, payer, micro-euro)",
                 str(sorted(expected - found)),
                 str(sorted(found - expected)),
             )
@@ -148,10 +148,11 @@ class BatchAudit:
         for payments, aside in ((outcome.paid, False), (outcome.set_aside, True)):
             for payment in payments:
                 self._books.payments[payment.station, payment.sequence, payment.row] = (payment, aside)
-        operators = {book.station.payee for book in self._books.stations.values()}
         self._tally.paid_micro += outcome.paid_micro
         self._tally.dust_micro += outcome.dust_micro
-        self._tally.sold_back_micro += sum(p.received_micro for p in outcome.paid if p.payee not in operators)
+        self._tally.sold_back_micro += sum(
+            p.received_micro for p in outcome.paid if p.payee not in self._books.operators
+        )
 
 
 def _bytes_argument(data: bytes) -> bytes:

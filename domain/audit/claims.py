@@ -1,10 +1,10 @@
 """What somebody's server says, held against what chain and blobs prove."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from domain.audit.findings import FindingCode
-from domain.audit.ledger import Books
+from domain.audit.ledger import Books, Place
 from domain.audit.report import Report
 from domain.settlement import Payment
 
@@ -32,9 +32,14 @@ class Claims:
     stations: Mapping[int, tuple[int, int, int]]
 
 
-def compare_claims(claims: Claims, books: Books, report: Report) -> int:
-    """Reports each claim that the books do not bear out; how many claims there were."""
-    count = _compare_amounts(claims.amounts, books, report)
+def compare_claims(
+    claims: Claims, books: Books, report: Report, *, seen: MutableMapping[Place, bool] | None = None
+) -> int:
+    """Reports each claim that the books do not bear out; how many claims there were.
+
+    `seen` is empty and notes which rows were claimed: as many as were settled, so it may be kept on a disk.
+    """
+    count = _compare_amounts(claims.amounts, books, report, {} if seen is None else seen)
     for account, free_micro in sorted(claims.balances.items()):
         count += 1
         book = books.accounts.get(account)
@@ -60,13 +65,16 @@ def compare_claims(claims: Claims, books: Books, report: Report) -> int:
     return count
 
 
-def _compare_amounts(amounts: Iterable[AmountClaim], books: Books, report: Report) -> int:
-    missing = dict(books.payments)
+def _compare_amounts(
+    amounts: Iterable[AmountClaim], books: Books, report: Report, seen: MutableMapping[Place, bool]
+) -> int:
     count = 0
     for claim in amounts:
         count += 1
         where = f"claim: station {claim.station} statement {claim.sequence} row {claim.row}"
-        proven = missing.pop((claim.station, claim.sequence, claim.row), None)
+        place = (claim.station, claim.sequence, claim.row)
+        proven = None if place in seen else books.payments.get(place)
+        seen[place] = True
         found = _claim_text(claim)
         if proven is None:
             report(FindingCode.CLAIM_UNPROVEN, where, "no such payment on chain", found)
@@ -74,7 +82,9 @@ def _compare_amounts(amounts: Iterable[AmountClaim], books: Books, report: Repor
         expected = _proven_text(*proven)
         if expected != found:
             report(FindingCode.CLAIM_AMOUNT, where, expected, found)
-    for (station, sequence, row), (payment, aside) in missing.items():
+    for (station, sequence, row), (payment, aside) in books.payments.items():
+        if (station, sequence, row) in seen:
+            continue
         report(
             FindingCode.CLAIM_MISSING,
             f"claim: station {station} statement {sequence} row {row}",

@@ -50,7 +50,7 @@ class Disputes:
     def __init__(self, deployed: Deployed, books: Books, gates: Gates, report: Report) -> None:
         self._court = deployed.court
         self._books, self._gates, self._report = books, gates, report
-        self._disputes: dict[tuple[int, int, int], Dispute] = {}
+        self.disputes: dict[tuple[int, int, int], Dispute] = {}
         self._bond: _Bond | None = None
 
     def note(self, event: ChainEvent, beside: Sequence[ChainEvent], time_s: UnixSeconds) -> None:
@@ -61,7 +61,7 @@ class Disputes:
         if event.name == "RowDisputed":
             self._disputed(args, place, where)
             return
-        dispute = self._disputes.get(place)
+        dispute = self.disputes.get(place)
         if dispute is None or dispute.status != Status.DISPUTED:
             code = FindingCode.REVERSAL_MISMATCH if event.name == "RowReversed" else FindingCode.DISPUTE_MISMATCH
             self._report(code, where, "an open dispute of this row", dispute.status.name.lower() if dispute else "none")
@@ -111,11 +111,11 @@ class Disputes:
         if payment is None or payment.payer != args["payer"] or payment.owed_micro == 0:
             paid = f"account {payment.payer} owed {payment.owed_micro} micro-euro" if payment else "no such row"
             self._report(FindingCode.DISPUTE_MISMATCH, where, paid, f"account {args['payer']} as the payer")
-        if place in self._disputes:
+        if place in self.disputes:
             self._report(FindingCode.DISPUTE_MISMATCH, where, "one dispute of each row", "another one")
         self._bond = _Bond("Locked", args["disputer"], args["disputer"], args["bondMicro"])
         if payment is not None:
-            self._disputes[place] = Dispute(payment, args["disputer"], args["bondMicro"], args["answerUntil"])
+            self.disputes[place] = Dispute(payment, args["disputer"], args["bondMicro"], args["answerUntil"])
 
     def _reversed(
         self, payment: Payment, args: Args, beside: Sequence[ChainEvent], time_s: UnixSeconds, where: str

@@ -1,7 +1,9 @@
 """What an audit can find: one named code for each way in which the records can fail to bear themselves out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class FindingCode(StrEnum):
@@ -69,6 +71,14 @@ class FindingCode(StrEnum):
     BALANCE_MISMATCH = "balance-mismatch"
     ESCROW_SHORT = "escrow-short"
     STATION_STATE = "station-state"
+    TARIFF_STATE = "tariff-state"
+    """The tariff book holds another price than was published."""
+    ACCOUNT_STATE = "account-state"
+    """An account's owner, vehicle key or end is another one than the events told."""
+    MODULE_STATE = "module-state"
+    """A gate's seal, delay or modules are others than the events told."""
+    GUARD_STATE = "guard-state"
+    """A pause, freeze, cap or waiting time is another one than the events told."""
     CLAIM_AMOUNT = "claim-amount"
     CLAIM_BALANCE = "claim-balance"
     CLAIM_STATION = "claim-station"
@@ -88,6 +98,16 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.code} · {self.where} · expected {self.expected} · found {self.found}"
+
+
+class Findings(Protocol):
+    """Where findings are kept, in the order in which they came."""
+
+    def append(self, finding: Finding, /) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Finding]: ...
 
 
 @dataclass(slots=True)

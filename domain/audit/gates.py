@@ -27,12 +27,12 @@ class Gates:
 
     def __init__(self, deployed: Deployed, report: Report) -> None:
         self._report = report
-        self._gates = {name: Gate() for name in GATES}
+        self.gates = {name: Gate() for name in GATES}
         self._ours = {"Escrow": {deployed.settlement, deployed.court}, "StationRegistry": {deployed.settlement}}
 
     def note(self, event: ChainEvent, time_s: UnixSeconds) -> None:
         """Takes an event of a gate."""
-        gate = self._gates[event.contract]
+        gate = self.gates[event.contract]
         if event.name == "ModulesSealed":
             gate.delay_s = event.args["moduleDelay"]
         elif event.name == "ModuleRemoved":
@@ -48,13 +48,13 @@ class Gates:
     @property
     def module_delay_s(self) -> int:
         """How long a new module of the escrow waits."""
-        return self._gates["Escrow"].delay_s or 0
+        return self.gates["Escrow"].delay_s or 0
 
     def is_sealed(self, contract: str) -> bool:
-        return self._gates[contract].delay_s is not None
+        return self.gates[contract].delay_s is not None
 
     def is_active(self, contract: str, module: bytes, time_s: int) -> bool:
-        return self._gates[contract].is_active(module, time_s)
+        return self.gates[contract].is_active(module, time_s)
 
     def check_active(self, module: bytes, contracts: tuple[str, ...], time_s: int, where: str) -> None:
         """Reports each gate at which the module was not active at this time."""
@@ -69,7 +69,7 @@ class Gates:
 
     def check_foreign(self, time_s: int) -> None:
         """Reports each module that is active at this time and is not of the deployments file."""
-        for contract, gate in self._gates.items():
+        for contract, gate in self.gates.items():
             for module in sorted(gate.active_from_s.keys() - self._ours[contract]):
                 if gate.is_active(module, time_s):
                     self._report(

@@ -1,13 +1,11 @@
 """What the chain's events say, kept as the auditor's own books."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from domain.batch_chain import BatchChain
 from domain.chain import ChainEvent
 from domain.daily_cap import DailyCap
-from domain.reading import BmsReading
 from domain.session import Usage
 from domain.settlement import Entry, Payment
 from domain.station import Station, replacement_of
@@ -33,6 +31,14 @@ class DriverKey:
 
     address: bytes
     until_s: UnixSeconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastBms:
+    """A vehicle's last BMS reading."""
+
+    sequence: int
+    time_s: int
 
 
 @dataclass(slots=True)
@@ -61,7 +67,7 @@ class AccountBook:
     cap: DailyCap = field(default_factory=DailyCap)
     debts: list[DebtBook] = field(default_factory=list)
     """All that there ever were, by their numbers."""
-    last_bms: BmsReading | None = None
+    last_bms: LastBms | None = None
 
     @property
     def owed_micro(self) -> int:
@@ -93,22 +99,32 @@ class StationBook:
     """Sequence of its last reading; None where that is not certain."""
 
 
+Place = tuple[int, int, int]
+"""A row: its station, the number of its statement, and its own."""
+
+
 @dataclass(slots=True)
 class Books:
-    """Accounts, stations, tariffs, sessions' usage and payments, as events and batches make them."""
+    """Accounts, stations and tariffs, as events and batches make them, and tables of what there is much of.
+
+    The tables can be kept on a disk: they grow with all that was ever settled. What is in them is replaced, not
+    altered.
+    """
 
     accounts: dict[int, AccountBook] = field(default_factory=dict)
     stations: dict[int, StationBook] = field(default_factory=dict)
     station_of_signer: dict[bytes, int] = field(default_factory=dict)
+    operators: set[int] = field(default_factory=set)
     tariffs: TariffTable = field(default_factory=TariffTable)
-    usage: dict[bytes, Usage] = field(default_factory=dict)
-    session_starts: dict[bytes, UnixSeconds] = field(default_factory=dict)
-    """When the first reading of each session was taken."""
-    payments: dict[tuple[int, int, int], tuple[Payment, bool]] = field(default_factory=dict)
-    """By station, statement and row; with whether it was set aside."""
-    statement_batches: dict[tuple[int, int], int] = field(default_factory=dict)
     batches: int = 0
-    chain: BatchChain = field(default_factory=BatchChain)
+    head: int = 0
+    """What the settlement contract's head must be after these batches."""
+    usage: MutableMapping[bytes, Usage] = field(default_factory=dict)
+    session_starts: MutableMapping[bytes, UnixSeconds] = field(default_factory=dict)
+    """When the first reading of each session was taken."""
+    payments: MutableMapping[Place, tuple[Payment, bool]] = field(default_factory=dict)
+    """With whether it was set aside."""
+    statement_batches: MutableMapping[tuple[int, int], int] = field(default_factory=dict)
 
     def account(self, account: int) -> AccountBook:
         """An account's book, a new one if no event told of it."""
@@ -171,6 +187,7 @@ class Books:
             export_wh=EnergyWh(args["exportWh"]),
         )
         self.stations[station.station] = StationBook(station, station.import_wh, station.export_wh)
+        self.operators.add(station.payee)
         self.station_of_signer[args["signer"]] = station.station
 
     def _station_changed(self, name: str, args: Args) -> None:

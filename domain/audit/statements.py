@@ -1,27 +1,31 @@
 """Re-derives each statement of a batch from its readings, and checks what vehicles signed beside it."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from domain.audit.evidence_checks import StatementContext, check_statement_evidence, check_vehicle_evidence
 from domain.audit.findings import FindingCode, Tally
 from domain.audit.ledger import Books, StationBook
-from domain.audit.report import BlobSource, Deployed, Report
+from domain.audit.proofs import Blob, NoBlob, Proofs
+from domain.audit.report import Deployed, Report
 from domain.chain import ChainEvent
-from domain.cid import cid_of, raw_cid
-from domain.errors import BadSignature, EvidenceAltered, EvidenceMissing, Malformed, TariffNotValid, UnknownTariff
-from domain.evidence import Manifest, parse_manifest, parse_statement_blob, parse_vehicle_blob
+from domain.cid import raw_cid
+from domain.errors import BadSignature, TariffNotValid, UnknownTariff
+from domain.evidence import Manifest
 from domain.reading import NO_SESSION, MeterReading
 from domain.settlement import energy_moved
 from domain.statement import IntervalStatement, SignedStatement
 from domain.station import replacement_of
 from domain.units import EnergyWh, PowerW, UnixSeconds
 
+_Content = TypeVar("_Content")
+
 
 class StatementAudit:
     """Checks statements against the registry's books and against their evidence, and applies them to the books."""
 
-    def __init__(self, deployed: Deployed, blobs: BlobSource, books: Books, tally: Tally, report: Report) -> None:
-        self._deployed, self._blobs, self._books = deployed, blobs, books
+    def __init__(self, deployed: Deployed, proofs: Proofs, books: Books, tally: Tally, report: Report) -> None:
+        self._deployed, self._proofs, self._books = deployed, proofs, books
         self._tally, self._report = tally, report
 
     def take(self, evidence: bytes, statements: Sequence[SignedStatement], where: str) -> None:
@@ -138,24 +142,18 @@ class StatementAudit:
             self._report(FindingCode.EVIDENCE_MISSING, place, "a blob in the manifest", "none")
             return None
         where = f"{place}, blob {cid}"
-        data, intact = self._blob(cid, where)
-        if data is None:
+        proof, intact = self._content(self._proofs.statement(cid), cid, where, "a statement's evidence")
+        if proof is None:
             return None
-        try:
-            evidence = parse_statement_blob(data)
-        except Malformed as error:
-            self._report(FindingCode.EVIDENCE_MALFORMED, where, "a statement's evidence", str(error))
-            return None
-        if evidence.statement != signed:
+        if proof.statement != signed:
             self._report(FindingCode.EVIDENCE_UNRELATED, where, "the statement that was settled", "another one")
         result = check_statement_evidence(
-            statement, evidence, self._context(book, opening), self._reporter(where), self._tally
+            statement, proof, self._context(book, opening), self._reporter(where), self._tally
         )
         self._books.usage.update(result.usage)
         if result.last_sequence is not None:
-            for signed_reading in evidence.readings:
-                reading = signed_reading.reading
-                self._books.session_starts.setdefault(reading.session, reading.time_s)
+            for session, start_s in proof.readings.session_starts.items():
+                self._books.session_starts.setdefault(session, UnixSeconds(start_s))
         return result.last_sequence if intact else None
 
     def _context(self, book: StationBook, opening: MeterReading | None) -> StatementContext:
@@ -165,38 +163,30 @@ class StatementAudit:
             opening_known=opening is None or book.last_reading is not None,
             tariffs=self._books.tariffs,
             usage=self._books.usage,
-            station_domain=self._deployed.station_domain,
-            account_domain=self._deployed.account_domain,
             driver_keys=self._books.driver_keys,
-            session_starts=self._books.session_starts,
+            session_start=self._books.session_starts.get,
             station_of_signer=self._books.station_of_signer.get,
         )
 
     def _vehicle(self, account: int, first: int, last: int, cid: str, where: str) -> None:
         place = f"{where}, vehicle of account {account}, blob {cid}"
-        data, _ = self._blob(cid, place)
-        if data is None:
+        proof, _ = self._content(self._proofs.vehicle(cid), cid, place, "a vehicle's evidence")
+        if proof is None:
             return
-        try:
-            evidence = parse_vehicle_blob(data)
-        except Malformed as error:
-            self._report(FindingCode.EVIDENCE_MALFORMED, place, "a vehicle's evidence", str(error))
-            return
-        sequences = [signed.reading.sequence for signed in evidence.readings]
-        if evidence.account != account or sequences[:1] != [first] or sequences[-1:] != [last]:
+        sequences = proof.readings.sequence
+        if proof.account != account or list(sequences[:1]) != [first] or list(sequences[-1:]) != [last]:
             self._report(
                 FindingCode.EVIDENCE_UNRELATED,
                 place,
                 f"readings {first} to {last} of account {account}",
-                f"readings {sequences[:1]} to {sequences[-1:]} of account {evidence.account}",
+                f"readings {list(sequences[:1])} to {list(sequences[-1:])} of account {proof.account}",
             )
             return
         book = self._books.account(account)
         book.last_bms = check_vehicle_evidence(
-            evidence,
+            proof,
             keys_at=lambda time_s: self._books.driver_keys(account, time_s),
             before=book.last_bms,
-            domain=self._deployed.account_domain,
             report=self._reporter(place),
             tally=self._tally,
         )
@@ -204,31 +194,24 @@ class StatementAudit:
     def _manifest(self, digest: bytes, where: str) -> Manifest | None:
         cid = raw_cid(digest)
         place = f"{where}, manifest {cid}"
-        data, _ = self._blob(cid, place)
-        if data is None:
-            return None
-        try:
-            return parse_manifest(data)
-        except Malformed as error:
-            self._report(FindingCode.EVIDENCE_MALFORMED, place, "an evidence manifest", str(error))
-            return None
+        return self._content(self._proofs.manifest(cid), cid, place, "an evidence manifest")[0]
 
-    def _blob(self, cid: str, where: str) -> tuple[bytes | None, bool]:
-        """A blob's bytes, and whether they are what the CID says."""
-        try:
-            data = self._blobs.read(cid)
-        except EvidenceAltered as error:
-            self._report(FindingCode.EVIDENCE_ALTERED, where, f"content of {cid}", error.found)
-            return None, False
-        except (EvidenceMissing, Malformed) as error:
-            self._report(FindingCode.EVIDENCE_MISSING, where, "a blob", str(error))
+    def _content(self, blob: Blob[_Content] | NoBlob, cid: str, where: str, what: str) -> tuple[_Content | None, bool]:
+        """What a blob proves, and whether its content is what the CID says."""
+        if isinstance(blob, NoBlob):
+            if blob.found is None:
+                self._report(FindingCode.EVIDENCE_MISSING, where, "a blob", blob.reason)
+            else:
+                self._report(FindingCode.EVIDENCE_ALTERED, where, f"content of {cid}", blob.found)
             return None, False
         self._tally.blobs += 1
-        self._tally.blob_bytes += len(data)
-        found = cid_of(data)
-        if found != cid:
-            self._report(FindingCode.EVIDENCE_ALTERED, where, f"content of {cid}", f"content of {found}")
-        return data, found == cid
+        self._tally.blob_bytes += blob.size_bytes
+        if blob.cid != cid:
+            self._report(FindingCode.EVIDENCE_ALTERED, where, f"content of {cid}", f"content of {blob.cid}")
+        if isinstance(blob.content, str):
+            self._report(FindingCode.EVIDENCE_MALFORMED, where, what, blob.content)
+            return None, False
+        return blob.content, blob.cid == cid
 
     def _reporter(self, where: str) -> Report:
         def report(code: FindingCode, place: str, expected: str, found: str) -> None:

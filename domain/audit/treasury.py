@@ -13,6 +13,15 @@ MAX_FREEZE_S = 72 * 3600
 
 
 @dataclass(slots=True)
+class Guards:
+    """What governance has set for the whole escrow."""
+
+    paused: bool = False
+    balance_cap_micro: int = 0
+    frozen_until_s: int = 0
+
+
+@dataclass(slots=True)
 class _Budget:
     """What may still be collected from an account in one transaction."""
 
@@ -26,9 +35,7 @@ class Treasury:
 
     def __init__(self, books: Books, gates: Gates, report: Report) -> None:
         self._books, self._gates, self._report = books, gates, report
-        self.paused = False
-        self._balance_cap_micro = 0
-        self._frozen_until_s = 0
+        self.guards = Guards()
         self._budget = _Budget(b"", 0, 0)
         self._deposits: list[tuple[str, int]] = []
 
@@ -51,13 +58,13 @@ class Treasury:
                 book = self._books.accounts[args["account"]]
                 book.cap = book.cap.with_cap(args["capMicro"])
             case "BalanceCapSet":
-                self._balance_cap_micro = args["capMicro"]
+                self.guards.balance_cap_micro = args["capMicro"]
             case "Paused" | "Unpaused":
-                self.paused = event.name == "Paused"
+                self.guards.paused = event.name == "Paused"
             case "WithdrawalsFrozen":
                 self._frozen(args["until"], time_s, where)
             case "WithdrawalsThawed":
-                self._frozen_until_s = min(self._frozen_until_s, time_s)
+                self.guards.frozen_until_s = min(self.guards.frozen_until_s, time_s)
             case "DebtRecorded":
                 self._recorded(args, where)
             case "DebtCollected":
@@ -73,8 +80,8 @@ class Treasury:
         """Holds deposits against the balance cap: what pays debts in the same transaction does not count."""
         for where, account in self._deposits:
             free_micro = self._books.accounts[account].free_micro
-            if 0 < self._balance_cap_micro < free_micro:
-                most = f"at most {self._balance_cap_micro} micro-euro"
+            if 0 < self.guards.balance_cap_micro < free_micro:
+                most = f"at most {self.guards.balance_cap_micro} micro-euro"
                 self._guard(f"{where}: account {account}", most, f"{free_micro} micro-euro")
         self._deposits.clear()
 
@@ -110,7 +117,7 @@ class Treasury:
 
     def _withdrawn(self, args: Args, time_s: int, where: str) -> None:
         book = self._books.accounts[args["account"]]
-        earliest_s = max(book.available_at_s, self._frozen_until_s)
+        earliest_s = max(book.available_at_s, self.guards.frozen_until_s)
         if time_s < earliest_s:
             self._guard(f"{where}: account {args['account']}", f"no payout before {earliest_s}", f"one at {time_s}")
         book.requested_micro -= args["amountMicro"]
@@ -118,10 +125,10 @@ class Treasury:
     def _frozen(self, until_s: int, time_s: int, where: str) -> None:
         if until_s > time_s + MAX_FREEZE_S:
             self._guard(where, f"a freeze until {time_s + MAX_FREEZE_S} at most", f"one until {until_s}")
-        possible_from_s = self._frozen_until_s + self._gates.module_delay_s
-        if self._frozen_until_s and time_s < possible_from_s:
+        possible_from_s = self.guards.frozen_until_s + self._gates.module_delay_s
+        if self.guards.frozen_until_s and time_s < possible_from_s:
             self._guard(where, f"no other freeze before {possible_from_s}", f"one at {time_s}")
-        self._frozen_until_s = until_s
+        self.guards.frozen_until_s = until_s
 
     # --- debts -----------------------------------------------------------------------------------
 
@@ -205,7 +212,7 @@ class Treasury:
         self._books.account(args["to"]).free_micro += args["amountMicro"]
 
     def _check_running(self, where: str) -> None:
-        if self.paused:
+        if self.guards.paused:
             self._guard(where, "nothing while the escrow is paused", "a movement")
 
     def _guard(self, where: str, expected: str, found: object) -> None:

@@ -51,3 +51,22 @@ def test_what_members_do_is_one_cheap_transaction_each(figures: dict[str, Any]) 
     for name in ("gas_deposit", "gas_withdraw_request", "gas_withdraw_payout", "gas_rotate_key"):
         assert 21_000 < figures[name] < figures["gas_naive_packed_session"], name
     assert figures["gas_withdraw"] == figures["gas_withdraw_request"] + figures["gas_withdraw_payout"]
+
+
+def test_audit_of_a_small_record_names_every_tampering_and_nothing_else() -> None:
+    sizes = ("--readings", "2000", "--runs", "1", "--tamperings", "20")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.audit", "--json", *sizes],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert (found["tamperings_named"], found["false_alarms"]) == (20, 0)
+    assert found["readings"] >= 2_000
+    for name in ("readings_per_s", "raw_limit_per_s", "ratio_to_raw_limit", "readings_per_s_all_cores", "memory_mb"):
+        assert found[name] > 0, name

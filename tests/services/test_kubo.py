@@ -27,6 +27,7 @@ from backend.application.records import DisputeState
 from backend.cli.main import app
 from bench.evidence import day_blobs
 from domain.audit import Auditor, FindingCode
+from domain.audit.proofs import Prover
 from domain.car import Archive, read_blocks, write_car
 from domain.cid import CHUNK_BYTES, blocks_of, cid_of
 from domain.errors import EvidenceAltered, EvidenceMissing, InvalidCid, Malformed
@@ -45,6 +46,7 @@ from tests.services.kubo import (
 )
 from tests.unit.audit.record import DEPLOYED, settled_world
 from tests.unit.backend.test_retention import DAYS, World
+from tests.vectors.world import ACCOUNT_DOMAIN, STATION_DOMAIN
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(LIMIT_S)]
 
@@ -221,9 +223,9 @@ def test_audit_over_kubo_names_what_is_missing_and_what_is_altered(store: KuboEv
     assert cids == list(record.blobs)
 
     def audit() -> set[tuple[FindingCode, str]]:
-        auditor = Auditor(
-            deployed=DEPLOYED, transactions=record, blobs=blobs_at(f"kubo:{node.api}", secret=secret_of(node))
-        )
+        blobs = blobs_at(f"kubo:{node.api}", secret=secret_of(node))
+        proofs = Prover(blobs, stations=STATION_DOMAIN, accounts=ACCOUNT_DOMAIN)
+        auditor = Auditor(deployed=DEPLOYED, transactions=record, proofs=proofs)
         auditor.take(record.events)
         return {(f.code, f.where.split("blob ")[-1].split(":")[0].split("manifest ")[-1]) for f in auditor.findings}
 

@@ -21,6 +21,7 @@ RUN_ELSEWHERE = {
     "make gas": "tests/unit/test_forge.py",
     "make bench": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.gas": "tests/integration/test_bench.py",
+    ".venv/bin/python -m bench.audit": "tests/integration/test_bench.py",
     ".venv/bin/wattledger audit": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger events": "tests/integration/backend/test_events_command.py",
     ".venv/bin/wattledger evidence": "tests/unit/backend/test_evidence_command.py",

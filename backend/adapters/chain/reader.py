@@ -14,9 +14,10 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import LogReceipt, RPCEndpoint, RPCResponse, TxReceipt
 
 from backend.adapters.chain.deployment import Deployment
+from backend.adapters.chain.views import ViewCoder
 from backend.application.errors import ChainUnreachable
 from backend.application.records import Balance
-from domain.chain import BlockRef, Call, ChainEvent
+from domain.chain import BlockRef, Call, ChainEvent, View
 from domain.errors import Malformed
 from domain.text import hex_text, parse_address
 from domain.units import UnixSeconds
@@ -24,6 +25,8 @@ from domain.units import UnixSeconds
 REQUEST_TIMEOUT_S = 20
 LOG_BLOCKS = 2_000
 """How many blocks one request for logs spans."""
+VIEWS_AT_ONCE = 200
+"""How many views are asked for in one request."""
 _BALANCE_VIEWS = [bytes(Web3.keccak(text=f"{view}(uint24)"))[:4] for view in ("freeOf", "spendableOf", "lockedOf")]
 
 
@@ -77,6 +80,13 @@ class ChainReader:
             if entry["type"] == "event"
         ]
         self._events = {(kind.address, kind.topic): kind for kind in kinds}
+
+        self._coders = {
+            (c.name, entry["name"]): ViewCoder(c.address, entry)
+            for c in deployment.contracts.values()
+            for entry in c.abi
+            if entry["type"] == "function"
+        }
 
     def check_chain(self) -> None:
         """ChainUnreachable unless the chain of the deployments file answers."""
@@ -189,6 +199,22 @@ class ChainReader:
             Balance(free_micro=numbers[at], spendable_micro=numbers[at + 1], locked_micro=numbers[at + 2])
             for at in range(0, len(numbers), len(_BALANCE_VIEWS))
         ]
+
+    def views(self, asked: Sequence[View], block: int) -> list[Any]:
+        """What view functions return after a block, each as `view` does; a structure comes as a tuple by its names."""
+        answers: list[Any] = []
+        for start in range(0, len(asked), VIEWS_AT_ONCE):
+            part = asked[start : start + VIEWS_AT_ONCE]
+            calls = [self._coders[view.contract, view.function].call(view.args) for view in part]
+            requests = [(RPCEndpoint("eth_call"), [call, hex(block)]) for call in calls]
+            found = self._provider.make_batch_request(requests)
+            if not isinstance(found, list) or not all("result" in answer for answer in found):
+                raise ChainUnreachable("the node refuses to call views in a batch, or does not know that block's state")
+            answers += [
+                self._coders[view.contract, view.function].answer(answer["result"])
+                for view, answer in zip(part, found, strict=True)
+            ]
+        return answers
 
     def view(self, contract: str, function: str, *args: object, block: int | None = None) -> Any:
         """What a view function returns, at the head or after a block."""

@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 
 from backend.adapters.evidence.sources import FolderBlobs
 from backend.application.audit import AuditSubject, audit
-from domain.audit import Finding
+from domain.audit import Finding, Prover
 from domain.batch import decode_batch
 from domain.batch_chain import BatchChain, page_of
 from domain.settlement import payments_of
@@ -52,7 +52,10 @@ def _nothing_to_find(governed: Api) -> Iterator[None]:
 def findings(at: Site) -> list[Finding]:
     reader = at.reader()
     subject = AuditSubject(first_block=reader.deployment.block, deployed=reader.deployment.deployed)
-    return audit(subject, reader, FolderBlobs(at.folder / "data" / "evidence")).findings
+    deployed = subject.deployed
+    blobs = FolderBlobs(at.folder / "data" / "evidence")
+    proofs = Prover(blobs, stations=deployed.station_domain, accounts=deployed.account_domain)
+    return list(audit(subject, reader, proofs).findings)
 
 
 def govern(api: Api, contract: str, function: str, *args: object) -> None:

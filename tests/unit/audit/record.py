@@ -10,6 +10,7 @@ from eth_hash.auto import keccak
 from domain.audit import Auditor, Deployed, Finding
 from domain.audit.batches import SETTLE_SELECTOR
 from domain.audit.ledger import NOBODY
+from domain.audit.proofs import Prover
 from domain.batch import HEADER_BYTES, SettlementBatch, encode_batch
 from domain.batch_chain import BatchChain, batch_digest
 from domain.chain import Call, ChainEvent
@@ -143,7 +144,7 @@ class Record:
         auditor = Auditor(
             deployed=DEPLOYED,
             transactions=self,
-            blobs=self,
+            proofs=Prover(self, stations=STATION_DOMAIN, accounts=ACCOUNT_DOMAIN),
         )
         auditor.take(self.events)
         for account in sorted(auditor.books.accounts):
@@ -154,7 +155,7 @@ class Record:
         return auditor
 
     def findings(self) -> list[Finding]:
-        return self.audit().findings
+        return list(self.audit().findings)
 
 
 def enrolled() -> Record:

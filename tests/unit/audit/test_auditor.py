@@ -46,7 +46,7 @@ def codes(findings: list[Finding]) -> set[FindingCode]:
 
 def test_records_in_order_have_no_findings() -> None:
     auditor = settled_world().audit()
-    assert auditor.findings == []
+    assert list(auditor.findings) == []
     tally = auditor.tally
     assert (tally.batches, tally.statements, tally.bms_readings) == (2, 2, 7)
     assert tally.meter_readings == sum(len(e.readings) for e in two_days())
@@ -394,7 +394,7 @@ def _claims(record: Record) -> Claims:
 def _compared(claims: Claims) -> list[Finding]:
     auditor = settled_world().audit()
     compare_claims(claims, auditor.books, auditor.report)
-    return auditor.findings
+    return list(auditor.findings)
 
 
 def test_true_claims_have_no_findings() -> None:

@@ -110,7 +110,7 @@ def test_state_of_a_station_is_compared_with_the_chain() -> None:
     auditor = record.audit()
     numbers = (*CLOSING, 1)
     auditor.check_station(STATION, signer=STATION_KEY.address, suspended=False, numbers=numbers)
-    assert auditor.findings == []
+    assert list(auditor.findings) == []
     auditor.check_station(STATION, signer=OTHER_KEY.address, suspended=False, numbers=numbers)
     auditor.check_station(STATION, signer=STATION_KEY.address, suspended=True, numbers=numbers)
     auditor.check_station(STATION, signer=STATION_KEY.address, suspended=False, numbers=(*CLOSING, 2))
@@ -161,7 +161,7 @@ def test_statement_of_a_new_meter_has_no_findings() -> None:
     swapped(record)
     settle(record, [after_swap()], {})
     auditor = record.audit()
-    assert auditor.findings == []
+    assert list(auditor.findings) == []
     book = auditor.books.stations[STATION]
     assert (book.import_wh, book.export_wh, book.sequence) == (570, 3, 3)
 
