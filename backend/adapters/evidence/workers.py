@@ -137,7 +137,8 @@ class Workers:
     def _submit(self, wanted: list[_Wanted]) -> _Part:
         try:
             return _Part(self.pool.submit(_prove, wanted), wanted)
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, OSError) as error:
+            # A pool that breaks while it starts a process says so by what it can no longer open.
             raise WorkerDied(wanted[0][1]) from error
 
 
