@@ -8,27 +8,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from domain.errors import WattledgerError
 from domain.text import address_text
-from domain.units import PriceMicroPerKwh
+from domain.units import PriceMicroPerKwh, UnixSeconds
 from oracle import keystore
-from oracle.acn import ReplaySession, read_sessions
+from oracle.acn import read_all_sessions, read_sessions
 from oracle.client import BackendClient, Network
 from oracle.clock import SystemClock
 from oracle.errors import BackendUnavailable, KeystoreInvalid, OracleError
 from oracle.progress import Progress
 from oracle.replay import STATEMENT_PERIOD_S, ReplayMeters, ReplayVehicles
-from oracle.sitemap import SiteMap, read_site_map
+from oracle.sitemap import read_site_map
 from oracle.spool import Spool
 from oracle.station_oracle import Patience, StationOracle
 from oracle.vehicle_oracle import MAX_PRICE_MICRO_PER_KWH, VehicleOracle
+from oracle.visits import EndlessVisits, RecordedVisits, Visits
 
 _log = logging.getLogger("oracle")
 _WEAK_ITERATIONS = {"scrypt": 1 << 14, "pbkdf2": 100_000}
@@ -53,7 +55,12 @@ PassphraseFile = Annotated[
 Backend = Annotated[str, typer.Option("--backend", help="URL of the backend, without /v1.")]
 SpoolFile = Annotated[Path, typer.Option("--spool", help="SQLite file that keeps what was signed.")]
 Sessions = Annotated[Path, typer.Option("--sessions", help="Recorded sessions, ACN-Data CSV (.csv or .csv.gz).")]
-Day = Annotated[str, typer.Option("--date", help="Local day of arrival, YYYY-MM-DD.")]
+Day = Annotated[str | None, typer.Option("--date", help="Replay this local day of arrival, YYYY-MM-DD, and end.")]
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="Replay the file's weeks over and over, live, from this moment on (ISO 8601)."),
+]
+Zone = Annotated[str, typer.Option("--zone", help="With --from: where the recorded local times are to be.")]
 MapFile = Annotated[Path, typer.Option("--stations", help="JSON: station and account numbers for the file's names.")]
 ProgressFile = Annotated[
     Path | None, typer.Option("--progress", help="Keep the latest counts in this file instead of standard error.")
@@ -99,8 +106,10 @@ def stations(
     folder: Keystore,
     spool: SpoolFile,
     sessions: Sessions,
-    day: Day,
     map_file: MapFile,
+    day: Day = None,
+    live_from: From = None,
+    zone: Zone = "UTC",
     passphrase_file: PassphraseFile = None,
     wait_s: Annotated[float, typer.Option("--wait-s", min=0, help="Longest wait for an authorisation.")] = 60,
     poll_s: Annotated[float, typer.Option("--poll-s", min=0.05, help="How often to ask for one.")] = 1,
@@ -109,11 +118,11 @@ def stations(
     ] = STATEMENT_PERIOD_S,
     progress_file: ProgressFile = None,
 ) -> None:
-    """Serve stations: readings and statements of one recorded day."""
+    """Serve stations: readings and statements of one recorded day, or of recorded weeks for good."""
     with _one_line_errors():
-        inputs = _inputs(sessions, day, map_file)
+        visits = _visits(sessions, map_file, day, live_from, zone)
         try:
-            source = ReplayMeters(inputs.sessions, inputs.site, statement_period_s=statement_period_s)
+            source = ReplayMeters(visits, statement_period_s=statement_period_s)
         except ValueError as error:
             raise OracleError(str(error)) from None
         signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
@@ -137,8 +146,10 @@ def vehicles(
     folder: Keystore,
     spool: SpoolFile,
     sessions: Sessions,
-    day: Day,
     map_file: MapFile,
+    day: Day = None,
+    live_from: From = None,
+    zone: Zone = "UTC",
     passphrase_file: PassphraseFile = None,
     max_price: Annotated[
         int, typer.Option("--max-price-micro-per-kwh", min=0, help="The most that drivers pay.")
@@ -146,10 +157,9 @@ def vehicles(
     discharge: Annotated[bool, typer.Option("--discharge/--no-discharge", help="Whether drivers sell back.")] = True,
     progress_file: ProgressFile = None,
 ) -> None:
-    """Serve vehicles: authorisations and battery readings of one recorded day."""
+    """Serve vehicles: authorisations and battery readings of one recorded day, or of recorded weeks for good."""
     with _one_line_errors():
-        inputs = _inputs(sessions, day, map_file)
-        source = ReplayVehicles(inputs.sessions, inputs.site, discharge=discharge)
+        source = ReplayVehicles(_visits(sessions, map_file, day, live_from, zone), discharge=discharge)
         signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
         with _services("vehicles", backend, spool, progress_file) as at:
             oracle = VehicleOracle(
@@ -171,12 +181,6 @@ def main() -> None:
     app()
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    site: SiteMap
-    sessions: list[ReplaySession]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Services:
     network: Network
@@ -186,13 +190,38 @@ class _Services:
     progress: Progress
 
 
-def _inputs(sessions: Path, day: str, map_file: Path) -> _Inputs:
-    try:
-        chosen = date.fromisoformat(day)
-    except ValueError:
-        raise OracleError(f"--date {day!r} is no day; write it as YYYY-MM-DD") from None
+def _visits(sessions: Path, map_file: Path, day: str | None, live_from: str | None, zone: str) -> Visits:
+    if (day is None) == (live_from is None):
+        raise OracleError("give one of --date (one recorded day) and --from (recorded weeks for good)")
     site = read_site_map(map_file)
-    return _Inputs(site, read_sessions(sessions, chosen, rated_power_w=site.rated_power_w))
+    if day is not None:
+        return RecordedVisits(read_sessions(sessions, _day(day), rated_power_w=site.rated_power_w), site)
+    everything = read_all_sessions(sessions, rated_power_w=site.rated_power_w)
+    return EndlessVisits(everything, site, from_s=_moment(live_from or ""), zone=_zone(zone))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise OracleError(f"--date {text!r} is no day; write it as YYYY-MM-DD") from None
+
+
+def _moment(text: str) -> UnixSeconds:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.timestamp() < 0:
+        raise OracleError(f"--from {text!r} is no moment since 1970; write it as YYYY-MM-DDTHH:MM+00:00")
+    return UnixSeconds(int(moment.timestamp()))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise OracleError(f"--zone {name!r} is no time zone; write it as Europe/Berlin") from None
 
 
 @contextmanager

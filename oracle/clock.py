@@ -8,6 +8,9 @@ from typing import Protocol
 class Clock(Protocol):
     """Time for waiting; readings take theirs from the meter."""
 
+    def unix_s(self) -> int:
+        """Whole Unix seconds: an event of a source is handled once its time has come."""
+
     @property
     def stopped(self) -> bool:
         """Whether somebody asked this process to stop."""
@@ -31,6 +34,9 @@ class SystemClock:
 
     def stop(self) -> None:
         self._stop.set()
+
+    def unix_s(self) -> int:
+        return int(time.time())
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -61,6 +61,10 @@ class SiteMapInvalid(OracleError):
     """A map from the file's names to on-chain numbers that does not fit."""
 
 
+class RecordingUnfit(OracleError):
+    """Recorded sessions that cannot be replayed as asked."""
+
+
 # --- spool -------------------------------------------------------------------------------------
 
 

@@ -1,13 +1,13 @@
 """Recorded sessions as meters and vehicles: the same file, map and limits always give the same events.
 
 The stay and the delivered energy of each session are recorded; their course (`oracle.plan`) and the battery
-(`oracle.pack`) are MODELLED. The recordings know no drivers, so each session is an account of its own.
+(`oracle.pack`) are MODELLED. Who comes when is told by `oracle.visits`.
 """
 
 import hashlib
 import heapq
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from domain.units import (
     MARKET_INTERVAL_S,
@@ -22,7 +22,6 @@ from domain.units import (
 from oracle.acn import RATED_POWER_W, ReplaySession, read_all_sessions, read_sessions
 from oracle.pack import Battery, battery_of
 from oracle.plan import Plan, plan_of
-from oracle.sitemap import SiteMap
 from oracle.source import (
     Admission,
     AuthorisationNeeded,
@@ -34,6 +33,7 @@ from oracle.source import (
     StatementDue,
     VehicleEvent,
 )
+from oracle.visits import Visit, Visits
 
 __all__ = [
     "RATED_POWER_W",
@@ -56,42 +56,39 @@ _log = logging.getLogger(__name__)
 
 
 class ReplayMeters:
-    """`oracle.source.MeterSource` over recorded sessions. A session that is not admitted moves nothing."""
+    """`oracle.source.MeterSource` over visits. A session that is not admitted moves nothing."""
 
-    def __init__(
-        self, sessions: Sequence[ReplaySession], site: SiteMap, *, statement_period_s: int = STATEMENT_PERIOD_S
-    ) -> None:
+    def __init__(self, visits: Visits, *, statement_period_s: int = STATEMENT_PERIOD_S) -> None:
         if statement_period_s <= 0 or statement_period_s % MARKET_INTERVAL_S:
             raise ValueError(f"the statement period must be a positive multiple of {MARKET_INTERVAL_S} s")
-        self._site = site
+        self._visits = visits
         self._period_s = statement_period_s
-        self._sessions: dict[StationId, list[ReplaySession]] = {}
-        for session in sorted(sessions, key=lambda s: s.arrival_s):
-            self._sessions.setdefault(site.station_of(session.station_name), []).append(session)
         self._admissions: dict[str, Admission] = {}
 
     @property
     def stations(self) -> Sequence[StationId]:
-        return sorted(self._sessions)
+        return self._visits.stations
 
     def admit(self, key: str, admission: Admission) -> None:
         self._admissions[key] = admission
 
-    def events(self, station: StationId) -> Iterator[MeterEvent]:
-        for session in self._sessions[station]:
-            yield self._plugged_in(station, session)
-            admission = self._admissions.get(session.session_id)
+    def events(self, station: StationId, since_s: int) -> Iterator[MeterEvent]:
+        for visit in self._visits.at(station, since_s):
+            session = visit.session
+            yield self._plugged_in(visit)
+            admission = self._admissions.pop(session.session_id, None)
             if admission is not None:
                 yield from self._metered(station, session, admission)
 
-    def _plugged_in(self, station: StationId, session: ReplaySession) -> PluggedIn:
-        plan = plan_of(session, rated_power_w=self._site.rated_power_w)
+    def _plugged_in(self, visit: Visit) -> PluggedIn:
+        session = visit.session
+        plan = plan_of(session, rated_power_w=self._visits.rated_power_w)
         sells = plan.discharged_wh > 0
         return PluggedIn(
-            station=station,
+            station=visit.station,
             key=session.session_id,
             time_s=session.arrival_s,
-            account=self._site.accounts.get(session.session_id),
+            account=visit.account,
             charge=Span(start_s=session.arrival_s, end_s=plan.charge_to_s),
             discharge=Span(start_s=plan.discharge_from_s, end_s=plan.discharge_to_s) if sells else None,
         )
@@ -102,7 +99,7 @@ class ReplayMeters:
             max_energy_wh=admission.max_energy_wh,
             discharge=admission.discharge,
             until_s=admission.until_s,
-            rated_power_w=self._site.rated_power_w,
+            rated_power_w=self._visits.rated_power_w,
         )
         if plan.charged_wh < session.delivered_wh:
             _log.warning(
@@ -133,30 +130,28 @@ class ReplayMeters:
 
 
 class ReplayVehicles:
-    """`oracle.source.VehicleSource` over recorded sessions."""
+    """`oracle.source.VehicleSource` over visits."""
 
-    def __init__(self, sessions: Sequence[ReplaySession], site: SiteMap, *, discharge: bool = True) -> None:
-        self._site = site
+    def __init__(self, visits: Visits, *, discharge: bool = True) -> None:
+        self._visits = visits
         self._discharge = discharge
-        self._sessions = sorted(sessions, key=lambda s: s.arrival_s)
-        for session in self._sessions:
-            site.account_of(session.session_id)
-            site.station_of(session.station_name)
+        self.accounts: Sequence[AccountId] = visits.accounts
 
-    @property
-    def accounts(self) -> Sequence[AccountId]:
-        return [self._site.account_of(session.session_id) for session in self._sessions]
+    def events(self, since_s: Mapping[AccountId, int]) -> Iterator[VehicleEvent]:
+        running: list[tuple[int, int, VehicleEvent, Iterator[VehicleEvent]]] = []
+        for number, visit in enumerate(self._visits.everywhere(since_s)):
+            yield from _events_before(running, visit.session.arrival_s)
+            if visit.account is not None:
+                events = self._events_of(visit.session, visit.account, visit.station)
+                first = next(events)
+                heapq.heappush(running, (first.time_s, number, first, events))
+        yield from _events_before(running, None)
 
-    def events(self) -> Iterator[VehicleEvent]:
-        # merge() keeps the order of a session's own events: its authorisation stays before its samples.
-        return heapq.merge(*map(self._events_of, self._sessions), key=lambda event: event.time_s)
-
-    def _events_of(self, session: ReplaySession) -> Iterator[VehicleEvent]:
-        account = self._site.account_of(session.session_id)
-        plan = plan_of(session, discharge=self._discharge, rated_power_w=self._site.rated_power_w)
+    def _events_of(self, session: ReplaySession, account: AccountId, station: StationId) -> Iterator[VehicleEvent]:
+        plan = plan_of(session, discharge=self._discharge, rated_power_w=self._visits.rated_power_w)
         yield AuthorisationNeeded(
             account=account,
-            station=self._site.station_of(session.station_name),
+            station=station,
             key=session.session_id,
             time_s=session.arrival_s,
             max_energy_wh=energy_cap_wh(session),
@@ -169,6 +164,20 @@ class ReplayVehicles:
         for time_s in plan.reading_times():
             yield _battery_sample(account, session.session_id, battery, plan, before_s=before_s, time_s=time_s)
             before_s = time_s
+
+
+def _events_before(
+    running: list[tuple[int, int, VehicleEvent, Iterator[VehicleEvent]]], time_s: int | None
+) -> Iterator[VehicleEvent]:
+    """Takes the events before `time_s` out of running sessions, in order; all of them if it is None."""
+    while running and (time_s is None or running[0][0] < time_s):
+        _, number, event, events = running[0]
+        following = next(events, None)
+        if following is None:
+            heapq.heappop(running)
+        else:
+            heapq.heapreplace(running, (following.time_s, number, following, events))
+        yield event
 
 
 def energy_cap_wh(session: ReplaySession) -> EnergyWh:

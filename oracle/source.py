@@ -4,7 +4,7 @@
 them from live hardware.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,10 +79,11 @@ class MeterSource(Protocol):
     @property
     def stations(self) -> Sequence[StationId]: ...
 
-    def events(self, station: StationId) -> Iterator[MeterEvent]:
-        """The station's events in order of time.
+    def events(self, station: StationId, since_s: int) -> Iterator[MeterEvent]:
+        """The station's events in order of time. Sessions that ended before `since_s` may be left out.
 
         After a `PluggedIn`, the next event is asked for only when its session was admitted, or never will be.
+        There may be events whose time has not come yet, and no end of them.
         """
 
     def admit(self, key: str, admission: Admission) -> None:
@@ -126,5 +127,9 @@ class VehicleSource(Protocol):
     @property
     def accounts(self) -> Sequence[AccountId]: ...
 
-    def events(self) -> Iterator[VehicleEvent]:
-        """The vehicles' events in order of time, each session's authorisation before its samples."""
+    def events(self, since_s: Mapping[AccountId, int]) -> Iterator[VehicleEvent]:
+        """The vehicles' events in order of time, each session's authorisation before its samples.
+
+        An account's sessions that ended up to its `since_s` may be left out. There may be events whose time has
+        not come yet, and no end of them.
+        """

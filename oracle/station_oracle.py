@@ -105,12 +105,12 @@ class StationOracle:
         for station in self._source.stations:
             self._next(station)
         while (self._heap or self._waiting) and not self._clock.stopped:
-            if self._heap:
+            if self._heap and self._heap[0][0] <= self._clock.unix_s():
                 _, station, event = heapq.heappop(self._heap)
                 self._handle(station, event)
             else:
                 self._flush()
-                self._clock.sleep(self._patience.poll_s)
+                self._clock.sleep(self._patience.poll_s if self._waiting else FLUSH_PERIOD_S)
             self._poll()
             self._flush_if_due()
         if not self._clock.stopped:
@@ -141,7 +141,7 @@ class StationOracle:
         )
         self._compare(who, series, record)
         self._series[station] = series
-        self._events[station] = self._source.events(station)
+        self._events[station] = self._source.events(station, series.last_time_s)
         if facts.signer is None:
             self._outbox.halt(station, who, "its key was revoked, and no other one was set")
 

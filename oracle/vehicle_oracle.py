@@ -74,7 +74,8 @@ class VehicleOracle:
             self._open(account)
         self._resend_what_was_lost()
         self._outbox.flush()
-        for event in self._source.events():
+        for event in self._source.events({account: series.time_s for account, series in self._series.items()}):
+            self._wait_until(event.time_s)
             if self._clock.stopped:
                 break
             self._handle(event)
@@ -165,6 +166,11 @@ class VehicleOracle:
         body = json.dumps(bms_to_json(SignedBmsReading(reading, signature)), separators=(",", ":"))
         self._spool.add("bms", event.account, reading.sequence, reading.time_s, body)
         series.sequence, series.time_s = reading.sequence, reading.time_s
+
+    def _wait_until(self, time_s: int) -> None:
+        while self._clock.unix_s() < time_s and not self._clock.stopped:
+            self._flush()
+            self._clock.sleep(FLUSH_PERIOD_S)
 
     def _flush_if_due(self) -> None:
         late = self._clock.monotonic() - self._flushed_s >= FLUSH_PERIOD_S

@@ -15,6 +15,9 @@ class FakeClock:
         self.slept: list[float] = []
         self.stopped = False
 
+    def unix_s(self) -> int:
+        return int(sum(self.slept))
+
     def monotonic(self) -> float:
         return sum(self.slept)
 

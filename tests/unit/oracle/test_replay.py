@@ -19,6 +19,7 @@ from oracle.replay import (
 )
 from oracle.sitemap import SiteMap
 from oracle.source import Admission, AuthorisationNeeded, BatterySample, PluggedIn, Sample, StatementDue
+from oracle.visits import RecordedVisits
 
 DATA = Path(os.environ.get("WATTLEDGER_CHARGING_DATA", Path(__file__).parents[4] / "shared" / "data" / "charging"))
 RECORDED = DATA / "acn_jpl_2019-05-01_2019-08-31.csv.gz"
@@ -54,9 +55,9 @@ def admission(**changes: object) -> Admission:
 
 
 def samples(session: ReplaySession, given: Admission) -> list[Sample]:
-    meters = ReplayMeters([session], site_of(session))
+    meters = ReplayMeters(RecordedVisits([session], site_of(session)))
     found = []
-    for event in meters.events(StationId(1)):
+    for event in meters.events(StationId(1), -1):
         if isinstance(event, PluggedIn):
             meters.admit(event.key, given)
         elif isinstance(event, Sample):
@@ -135,17 +136,17 @@ def test_samples_lie_on_arrival_departure_and_each_300_s() -> None:
 
 def test_statements_are_due_at_departure_and_every_four_hours() -> None:
     session = stay(8.01, 18, 20_000)
-    meters = ReplayMeters([session], site_of(session))
+    meters = ReplayMeters(RecordedVisits([session], site_of(session)))
     meters.admit("s1", admission())
-    due = [e.time_s for e in meters.events(StationId(1)) if isinstance(e, StatementDue)]
+    due = [e.time_s for e in meters.events(StationId(1), -1) if isinstance(e, StatementDue)]
     first_edge_s = MIDNIGHT_S + int(8.25 * HOUR_S)
     assert due == [first_edge_s + 4 * HOUR_S, first_edge_s + 8 * HOUR_S, session.departure_s]
 
 
 def test_a_session_that_is_not_admitted_moves_nothing() -> None:
     first, second = stay(8, 9, 1_000), stay(10, 11, 1_000, name="s2")
-    meters = ReplayMeters([second, first], site_of(first, second))
-    events = list(meters.events(StationId(1)))
+    meters = ReplayMeters(RecordedVisits([second, first], site_of(first, second)))
+    events = list(meters.events(StationId(1), -1))
     assert [type(e) for e in events] == [PluggedIn, PluggedIn]
     assert [e.time_s for e in events] == [first.arrival_s, second.arrival_s]
 
@@ -159,7 +160,7 @@ def test_mean_power_is_positive_towards_the_vehicle() -> None:
 
 def test_vehicle_events_come_in_order_with_authorisations_first() -> None:
     sessions = [stay(8, 12, 9_000, name="s1"), stay(8, 10, 3_000, name="s2", station="B"), stay(13, 20, 100, name="s3")]
-    events = list(ReplayVehicles(sessions, site_of(*sessions)).events())
+    events = list(ReplayVehicles(RecordedVisits(sessions, site_of(*sessions))).events({}))
     assert [e.time_s for e in events] == sorted(e.time_s for e in events)
     seen: set[str] = set()
     for event in events:

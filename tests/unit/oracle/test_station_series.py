@@ -25,6 +25,7 @@ from oracle.sitemap import SiteMap
 from oracle.source import Admission, PluggedIn, Sample
 from oracle.spool import Spool
 from oracle.station_series import StationSeries
+from oracle.visits import RecordedVisits
 
 STATIONS, ACCOUNTS = SigningDomain(1, b"\x01" * 20), SigningDomain(1, b"\x02" * 20)
 SIGNER, DRIVER = KeySigner(b"\x33" * 32), KeySigner(b"\x44" * 32)
@@ -104,9 +105,9 @@ def series_in(spool: Spool) -> StationSeries:
 def replay(spool: Spool, events: int = 10**9) -> StationSeries:
     """Plays the day into the spool, up to so many events."""
     site = SiteMap(stations={"A": StationId(1)}, accounts={s.session_id: AccountId(9) for s in SESSIONS})
-    meters = ReplayMeters(SESSIONS, SiteMap(stations=site.stations, accounts={}))
+    meters = ReplayMeters(RecordedVisits(SESSIONS, SiteMap(stations=site.stations, accounts={})))
     series = series_in(spool)
-    for number, event in enumerate(meters.events(StationId(1))):
+    for number, event in enumerate(meters.events(StationId(1), -1)):
         if number == events:
             break
         if isinstance(event, PluggedIn):
