@@ -102,6 +102,7 @@ def claims_of(snapshot: Snapshot) -> Claims:
     auditor.take(snapshot.log)
     books = auditor.books
     return Claims(
+        block=snapshot.head(),
         amounts=[
             AmountClaim(
                 station=p.station,

@@ -83,7 +83,7 @@ class Snapshot:
         """What the audit finds in it."""
         claims = self.claims
         result = audit(
-            self.subject(), self, self.prover(), store=store, claims=(lambda: claims) if claims is not None else None
+            self.subject(), self, self.prover(), store=store, claims=(lambda _: claims) if claims is not None else None
         )
         return list(result.findings)
 

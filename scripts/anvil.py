@@ -28,19 +28,16 @@ def free_port() -> int:
 @contextmanager
 def anvil(*options: str, port: int | None = None, fees: bool = False) -> Iterator[str]:
     """Runs anvil, without transaction fees if not asked; yields its JSON-RPC address and ends it afterwards."""
-    if not ANVIL.exists():
-        raise AnvilFailed(f"{ANVIL} is missing; run make setup")
     port = port or free_port()
-    free = () if fees else ("--block-base-fee-per-gas", "0", "--gas-price", "0")
     process = subprocess.Popen(
-        [ANVIL, "--host", "127.0.0.1", "--port", str(port), "--silent", "--gas-limit", "1000000000", *free, *options],
+        anvil_command(port, *options, fees=fees),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait(address, process)
+        wait_for_anvil(address, process)
         yield address
     finally:
         process.terminate()
@@ -51,7 +48,17 @@ def anvil(*options: str, port: int | None = None, fees: bool = False) -> Iterato
             process.wait(timeout=10)
 
 
-def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
+def anvil_command(port: int, *options: str, fees: bool = False) -> list[str]:
+    """How to run it, without transaction fees if not asked."""
+    if not ANVIL.exists():
+        raise AnvilFailed(f"{ANVIL} is missing; run make setup")
+    free = () if fees else ("--block-base-fee-per-gas", "0", "--gas-price", "0")
+    listen = ("--host", "127.0.0.1", "--port", str(port))
+    return [str(ANVIL), *listen, "--silent", "--gas-limit", "1000000000", *free, *options]
+
+
+def wait_for_anvil(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Until it answers; AnvilFailed if it does not."""
     deadline = time.monotonic() + START_LIMIT_S
     request = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
     while time.monotonic() < deadline:

@@ -90,24 +90,44 @@ class KuboNode:
         """The files of all blocks that it keeps."""
         return list((self.folder / "repo" / "blocks").glob("*/*.data"))
 
+    def command(self) -> list[str]:
+        """How to run the daemon."""
+        return [str(self.program), "daemon", "--offline"]
+
+    def environment(self) -> dict[str, str]:
+        """What it runs in, besides the usual."""
+        return {"IPFS_PATH": str(self.folder / "repo"), "IPFS_TELEMETRY": "off"}
+
+    def set_up(self) -> None:
+        """A repository, unless it is there, that listens at this node's ports."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "repo" / "config").exists():
+            _run([self.program, "init", f"--profile={PROFILES}"], self)
+        _configure(self)
+
     def start(self) -> None:
         """Runs the daemon until it answers; KuboFailed if it does not."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.program, "daemon", "--offline"],
-                env=_environment(self.folder),
+                self.command(),
+                env=os.environ | self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+        try:
+            self.wait(self.process)
+        except KuboFailed:
+            self.kill()
+            raise
+
+    def wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the daemon answers; KuboFailed if it does not."""
         deadline = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                break
+        while time.monotonic() < deadline and process.poll() is None:
             if self._answers():
                 return
             time.sleep(0.1)
-        self.kill()
         raise KuboFailed(f"Kubo did not come up within {START_LIMIT_S} s; its log is {self.log}")
 
     def stop(self) -> None:
@@ -132,7 +152,7 @@ class KuboNode:
     def run(self, *arguments: str, data: bytes | None = None) -> bytes:
         """What a command of Kubo's writes, asked of the daemon."""
         secret = ("--api-auth", self.secret_file.read_text().strip())
-        return _run([self.program, "--api", self.api, *secret, *arguments], self.folder, data)
+        return _run([self.program, "--api", self.api, *secret, *arguments], self, data)
 
     def _answers(self) -> bool:
         header = {"Authorization": "Bearer " + self.secret_file.read_text().strip().removeprefix("bearer:")}
@@ -147,9 +167,8 @@ class KuboNode:
 def kubo(folder: Path, say: Callable[[str], None]) -> Iterator[KuboNode]:
     """A new node with an empty repository, up and running; ended and its repository removed afterwards."""
     node = KuboNode(program(say), folder, free_port(), free_port())
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        _set_up(node)
+        node.set_up()
         node.start()
         yield node
     finally:
@@ -200,8 +219,8 @@ def _wait(building: subprocess.Popen[bytes], began: float, say: Callable[[str], 
     raise KuboFailed(f"Kubo was not built within {BUILD_LIMIT_S} s; its log is {FOLDER / 'build.log'}")
 
 
-def _set_up(node: KuboNode) -> None:
-    _run([node.program, "init", f"--profile={PROFILES}"], node.folder)
+def _configure(node: KuboNode) -> None:
+    """Private, offline, durable, at the node's ports, with a new secret for its API."""
     secret = f"bearer:{secrets.token_urlsafe(32)}"
     with os.fdopen(os.open(node.secret_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(secret + "\n")
@@ -222,13 +241,14 @@ def _set_up(node: KuboNode) -> None:
     path.write_text(json.dumps(config, indent=1))
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "IPFS_PATH": str(folder / "repo"), "IPFS_TELEMETRY": "off"}
-
-
-def _run(command: list[Any], folder: Path, data: bytes | None = None) -> bytes:
+def _run(command: list[Any], node: KuboNode, data: bytes | None = None) -> bytes:
     done = subprocess.run(
-        command, env=_environment(folder), input=data or b"", capture_output=True, timeout=COMMAND_LIMIT_S, check=False
+        command,
+        env=os.environ | node.environment(),
+        input=data or b"",
+        capture_output=True,
+        timeout=COMMAND_LIMIT_S,
+        check=False,
     )
     if done.returncode != 0:
         raise KuboFailed(f"ipfs {command[1]}: {done.stderr.decode(errors='replace').strip()[-500:]}")

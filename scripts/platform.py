@@ -31,7 +31,7 @@ STOP_LIMIT_S = 15
 REQUEST_TIMEOUT_S = 60
 MEMBERS = ("deployer", "governor", "house", "dust", "operator", "auditor")
 LOCAL_KEY_ROUNDS = 1_000
-"""PBKDF2 rounds of the keys made here: they guard play money on a chain that ends with the process."""
+"""PBKDF2 rounds of the keys made here: they guard play money on a chain of this machine alone."""
 
 
 class PlatformFailed(Exception):
@@ -84,10 +84,24 @@ class Platform:
         return self.folder / "keys" / name
 
     def make_keys(self, holder: str, names: Sequence[str]) -> dict[str, str]:
-        """New encrypted keys; their addresses by name, in the order of the names."""
-        passphrase = keystore.read_passphrase(self.passphrase_file)
-        made = keystore.create(self.keys(holder), names, passphrase, kdf="pbkdf2", iterations=LOCAL_KEY_ROUNDS)
-        return {name: address_text(made[name]) for name in names}
+        """Encrypted keys, new ones where there are none; their addresses by name, in the order of the names."""
+        folder = self.keys(holder)
+        known = keystore.list_keys(folder) if any(folder.glob("*.json")) else {}
+        if missing := [name for name in names if name not in known]:
+            passphrase = keystore.read_passphrase(self.passphrase_file)
+            known |= keystore.create(folder, missing, passphrase, kdf="pbkdf2", iterations=LOCAL_KEY_ROUNDS)
+        return {name: address_text(known[name]) for name in names}
+
+    def make_secrets(self) -> None:
+        """The members' keys, their passphrase and the API's token, unless they are there."""
+        folder = self.folder / "keys"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("passphrase", "api-token"):
+            if not (folder / name).exists():
+                _write_secret(folder / name, secrets.token_urlsafe(32))
+        self.token = (folder / "api-token").read_text().strip()
+        for member in MEMBERS:
+            self.addresses |= self.make_keys(member, [member])
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """An operator's request; PlatformFailed with the problem's detail if it is refused."""
@@ -165,7 +179,7 @@ class Platform:
                     time.sleep(0.1)
                 else:
                     return
-        raise PlatformFailed(f"the backend did not come up; its log is {self.folder / 'backend.log'}")
+        raise PlatformFailed("the backend did not come up; its log, backend.log, is in the data folder")
 
 
 @contextmanager
@@ -185,9 +199,7 @@ def platform(
     folder.mkdir(parents=True, exist_ok=True)
     at = Platform(folder, say, settings=settings or {})
     with ExitStack() as stack:
-        _write_secrets(at)
-        for member in MEMBERS:
-            at.addresses |= at.make_keys(member, [member])
+        at.make_secrets()
         if ipfs == "kubo":
             at.kubo = stack.enter_context(kubo(folder / "kubo", say))
             say(f"evidence goes to Kubo (IPFS) · API {at.kubo.api} · gateway {at.kubo.gateway}")
@@ -214,13 +226,14 @@ def stop(running: subprocess.Popen[bytes]) -> None:
         running.wait(timeout=STOP_LIMIT_S)
 
 
-def _write_secrets(at: Platform) -> None:
-    folder = at.folder / "keys"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    at.token = secrets.token_urlsafe(32)
-    for name, text in (("passphrase", secrets.token_urlsafe(32)), ("api-token", at.token)):
-        with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text + "\n")
+def _write_secret(path: Path, text: str) -> None:
+    """A file that only its owner reads, and that has its name only once it is whole."""
+    beside = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

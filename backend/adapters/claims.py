@@ -6,28 +6,48 @@ from typing import Any
 
 import httpx
 
+from backend.application.ports import Clock
 from domain.audit.claims import AmountClaim, Claims
 from domain.errors import Malformed
 
 TIMEOUT_S = 30
+WAIT_LIMIT_S = 60
+POLL_S = 0.2
 PAGE = 200
 MAX_PAGES = 100_000
 
 
-def fetch_claims(address: str) -> Claims:
-    """All amounts, balances and station states that the server at `address` claims; Malformed if it does not answer.
+def fetch_claims(address: str, least_block: int, clock: Clock) -> Claims:
+    """All amounts, balances and station states that the server at `address` claims, as they stand at one block.
 
-    Amounts are fetched as they are gone through: there may be many.
+    It is waited for, within limits, until the server has read the chain up to `least_block`, and until no block
+    comes in while it is asked. Malformed if it does not answer or does not get there. Amounts are fetched as they
+    are gone through: there may be many.
     """
     with _asking(address) as client:
-        return Claims(
-            amounts=_amounts(address),
-            balances={item["account"]: item["free_micro"] for item in _items(client, "/v1/accounts")},
-            stations={
+        deadline_s = clock.monotonic_s() + WAIT_LIMIT_S
+        while True:
+            block = _block(client)
+            balances = {item["account"]: item["free_micro"] for item in _items(client, "/v1/accounts")}
+            stations = {
                 item["station"]: (item["import_wh"], item["export_wh"], item["sequence"])
                 for item in _items(client, "/v1/stations")
-            },
-        )
+            }
+            if block >= least_block and _block(client) == block:
+                return Claims(block=block, amounts=_amounts(address, block), balances=balances, stations=stations)
+            if clock.monotonic_s() > deadline_s:
+                raise Malformed(_not_there(address, block, least_block))
+            clock.sleep(POLL_S)
+
+
+def _not_there(address: str, block: int, least_block: int) -> str:
+    if block < least_block:
+        return f"{address} has read the chain up to block {block} only, and {least_block} was audited; try again later"
+    return f"{address} takes in blocks faster than it can be asked"
+
+
+def _block(client: httpx.Client) -> int:
+    return int(_get(client, "/v1/audit", {})["head"])
 
 
 @contextmanager
@@ -39,16 +59,19 @@ def _asking(address: str) -> Iterator[httpx.Client]:
             raise Malformed(f"cannot fetch the claims of {address}: {error!r}") from error
 
 
-def _amounts(address: str) -> Iterator[AmountClaim]:
+def _amounts(address: str, block: int) -> Iterator[AmountClaim]:
+    """Amounts of what was settled up to `block`. One that is claimed of a later one is missed in its own."""
     with _asking(address) as client:
-        yield from _amounts_of(client)
+        yield from _amounts_of(client, block)
 
 
-def _amounts_of(client: httpx.Client) -> Iterator[AmountClaim]:
+def _amounts_of(client: httpx.Client, block: int) -> Iterator[AmountClaim]:
     for settlement in _items(client, "/v1/settlements"):
         if settlement["state"] != "settled":
             continue
         detail = _get(client, f"/v1/settlements/{settlement['settlement']}", {})
+        if detail["block"] is not None and detail["block"] > block:
+            continue
         for item in detail["amounts"]:
             station, sequence = item["statement"].split("-")
             yield AmountClaim(

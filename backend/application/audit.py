@@ -7,7 +7,7 @@ from itertools import chain as joined
 from itertools import groupby, islice
 from typing import Any, Protocol
 
-from backend.application.errors import ChainMoved, CheckpointUnusable
+from backend.application.errors import ChainMoved, CheckpointUnusable, ClaimsNotComparable
 from domain.audit import Auditor, Claims, Deployed, Finding, Findings, Proofs, Tally, compare_claims
 from domain.audit.head import expected_at_head
 from domain.audit.ledger import Books, Place
@@ -22,6 +22,8 @@ BATCHES_AHEAD, EVENTS_AHEAD = 4, 10_000
 """How far the events are read ahead of the audit."""
 AT_ONCE = 500
 """How many accounts or stations are compared with the chain at a time."""
+MEETINGS = 50
+"""How often the audit follows a server that has gone on."""
 _ACCOUNT_VIEWS = ("freeOf", "withdrawalOf", "lockedOf", "debtsOf")
 _BATCH_NUMBER_SHIFT = 224
 
@@ -116,11 +118,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What an audit checked and found up to and including `head`. `resumed` is the block after which it went on."""
+    """What an audit checked and found up to and including `head`. `resumed` is the block after which it went on.
+
+    `claims` is how many figures of a server were compared, as they stood at block `claims_block`.
+    """
 
     head: BlockRef
     tally: Tally
     claims: int
+    claims_block: int | None
     lasting: Findings
     closing: Findings
     resumed: int | None
@@ -142,14 +148,16 @@ def audit(
     proofs: Proofs,
     *,
     store: AuditStore | None = None,
-    claims: Callable[[], Claims] | None = None,
+    claims: Callable[[int], Claims] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     notice: Callable[[str], None] = lambda _: None,
 ) -> AuditResult:
     """Re-derives everything up to the chain's present head, which stays fixed for the whole audit.
 
-    It goes on from what the store saved, if the chain still holds that block. ChainMoved if the chain is
-    reorganised meanwhile, CheckpointUnusable if nothing can go on from what was saved.
+    It goes on from what the store saved, if the chain still holds that block. `claims` are what a server says at a
+    block that is not before the given one; they are compared with the books as they stand there. ChainMoved if the
+    chain is reorganised meanwhile, CheckpointUnusable if nothing can go on from what was saved,
+    ClaimsNotComparable if the server cannot be met at any block.
     """
     store = store or MemoryStore()
     head = chain.block(chain.head())
@@ -165,17 +173,58 @@ def audit(
     )
     if saved is not None:
         auditor.go_on_from(saved.state)
-    first = subject.first_block if saved is None else saved.block + 1
-    for events in _segments(_looking_ahead(chain.events(first, head.number), proofs)):
-        auditor.take(events)
-        _save(store, chain, head, auditor, events.last, subject)
-    _save(store, chain, head, auditor, head, subject)
+    walk = _Walk(subject, chain, proofs, store, auditor, subject.first_block - 1 if saved is None else saved.block)
+    count, claims_block = (0, None) if claims is None else walk.compare(claims)
+    head = walk.to(head)
     auditor.findings = store.closing
     _check_state(auditor, chain, subject, head.number)
-    count = compare_claims(claims(), auditor.books, auditor.report, seen=store.seen) if claims else 0
-    return AuditResult(
-        head, auditor.tally, count, store.findings, store.closing, None if saved is None else saved.block
-    )
+    resumed = None if saved is None else saved.block
+    return AuditResult(head, auditor.tally, count, claims_block, store.findings, store.closing, resumed)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """An audit on its way: all blocks up to and including `at` are in the books."""
+
+    subject: AuditSubject
+    chain: AuditedChain
+    proofs: Proofs
+    store: AuditStore
+    auditor: Auditor
+    at: int
+    reached: BlockRef | None = None
+
+    def to(self, head: BlockRef) -> BlockRef:
+        """Takes in everything up to and including `head`; how far it is then, which may be further already."""
+        if head.number > self.at:
+            events = self.chain.events(self.at + 1, head.number)
+            for part in _segments(_looking_ahead(events, self.proofs)):
+                self.auditor.take(part)
+                _save(self.store, self.chain, head, self.auditor, part.last, self.subject)
+        for known in (head, self.reached or head):
+            _require_same(self.chain, known)
+        if self.reached is None or head.number > self.at:
+            self.reached, self.at = head, max(head.number, self.at)
+        _save(self.store, self.chain, self.reached, self.auditor, self.reached, self.subject)
+        return self.reached
+
+    def compare(self, claims: Callable[[int], Claims]) -> tuple[int, int]:
+        """How many claims were compared, and at which block.
+
+        The server goes on while it is audited: the books follow it until both stand at the same block.
+        """
+        for _ in range(MEETINGS):
+            claimed = claims(self.at)
+            if claimed.block == self.at:
+                self.auditor.findings = self.store.closing
+                count = compare_claims(claimed, self.auditor.books, self.auditor.report, seen=self.store.seen)
+                self.auditor.findings = self.store.findings
+                return count, claimed.block
+            known = self.chain.head()
+            if claimed.block > known:
+                raise ClaimsNotComparable(f"the server is at block {claimed.block}, the node only at {known}")
+            self.to(self.chain.block(claimed.block))
+        raise ClaimsNotComparable(f"the server was {MEETINGS} times at a later block than the audit")
 
 
 def _usable(store: AuditStore, chain: AuditedChain, head: BlockRef, notice: Callable[[str], None]) -> Saved | None:
@@ -202,10 +251,14 @@ def _save(
     store: AuditStore, chain: AuditedChain, head: BlockRef, auditor: Auditor, at: BlockRef, subject: AuditSubject
 ) -> None:
     """Saves the state after block `at`. As long as the head is the same block, so are all before it."""
-    if chain.block(head.number).block_hash != head.block_hash:
-        raise ChainMoved("the chain was reorganised while it was audited; run the audit again")
+    _require_same(chain, head)
     auditor.tally.blocks = at.number - subject.first_block + 1
     store.save(Saved(block=at.number, block_hash=at.block_hash, state=auditor.state()))
+
+
+def _require_same(chain: AuditedChain, known: BlockRef) -> None:
+    if chain.block(known.number).block_hash != known.block_hash:
+        raise ChainMoved("the chain was reorganised while it was audited; run the audit again")
 
 
 # --- events --------------------------------------------------------------------------------------

@@ -130,5 +130,12 @@ class ChainMoved(AuditStopped):
     """The chain is not what it was when the audit began, or when its checkpoint was written."""
 
 
+class ClaimsNotComparable(AuditStopped):
+    """What a server says holds at another block than any that the audit can reach."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the claims cannot be compared: {reason}; run the audit again")
+
+
 class CheckpointUnusable(AuditStopped):
     """A checkpoint that nobody can go on from; the text says what to do."""

@@ -67,7 +67,7 @@ def audit_command(
                 chain,
                 proofs,
                 store=store,
-                claims=(lambda: fetch_claims(claims)) if claims else None,
+                claims=(lambda block: fetch_claims(claims, block, clock)) if claims else None,
                 progress=progress,
                 notice=lambda text: _say(errors, text),
             )
@@ -84,6 +84,11 @@ def audit_command(
 
 def _say(console: Console, text: str) -> None:
     console.print(f"audit: {text}", markup=False, highlight=False)
+
+
+def _claims_text(result: AuditResult) -> str:
+    at = result.claims_block
+    return f"{result.claims:,}" + (f", as of block {at}" if at is not None and at != result.head.number else "")
 
 
 def _name(deployment: Deployment) -> str:
@@ -107,7 +112,7 @@ def _print(result: AuditResult, console: Console, show: int) -> None:
         ("energy sold back", f"{tally.exported_wh / WH_PER_KWH:,.3f} kWh"),
         ("paid", f"{tally.paid_micro / MICRO_PER_EURO:,.6f} euro"),
         ("accounts and stations compared with the chain", f"{tally.accounts:,} and {tally.stations:,}"),
-        ("claims compared", f"{result.claims:,}"),
+        ("claims compared", _claims_text(result)),
         ("findings", f"{result.count:,}"),
     ):
         table.add_row(name, value)

@@ -66,6 +66,7 @@ def _summary(result: AuditResult, run: Run) -> dict[str, Any]:
         "resumed_after_block": result.resumed,
         "tally": asdict(tally) | {"readings": tally.readings},
         "claims": result.claims,
+        "claims_block": result.claims_block,
         "count": result.count,
         "count_by_code": dict(sorted(Counter(str(finding.code) for finding in result.findings).items())),
     }

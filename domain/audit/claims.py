@@ -25,8 +25,12 @@ class AmountClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """All that a server says: rows' amounts, accounts' balances, stations' (import Wh, export Wh, statements)."""
+    """All that a server says: rows' amounts, accounts' balances, stations' (import Wh, export Wh, statements).
 
+    `block` is the block up to which it has read the chain; all of this is as it stands there.
+    """
+
+    block: int
     amounts: Iterable[AmountClaim]
     balances: Mapping[int, int]
     stations: Mapping[int, tuple[int, int, int]]

@@ -373,6 +373,7 @@ def test_row_set_aside_outside_of_a_batch_is_named() -> None:
 def _claims(record: Record) -> Claims:
     books = record.audit().books
     return Claims(
+        block=record.events[-1].block,
         amounts=[
             AmountClaim(
                 station=p.station,

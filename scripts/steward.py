@@ -1,0 +1,175 @@
+"""Looks after a replayed site: registers its stations and drivers, and keeps prices and money ahead of the days.
+
+`python -m scripts.steward` runs beside a platform for good. Each step looks first what is there already, so it may
+be killed and started again at any time.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from domain.units import MICRO_PER_EURO
+from oracle.acn import read_all_sessions
+from scripts.day import DRIVER_DEPOSIT_MICRO, OPERATOR_DEPOSIT_MICRO, RATED_POWER_W, operator_account
+from scripts.platform import Platform, PlatformFailed
+from scripts.tariffs import day_tariffs
+
+LOOK_EVERY_S = 600
+AFTER_FAILURE_S = 5
+DAYS_AHEAD = 2
+DAY_S = 86_400
+DRIVERS_PER_STATION = 2
+DRIVER_LOW_MICRO = 30 * MICRO_PER_EURO
+OPERATOR_LOW_MICRO = 1_000 * MICRO_PER_EURO
+AT_ONCE = 500
+"""The most that one request takes, of anything."""
+
+Item = TypeVar("Item")
+
+log = logging.getLogger("steward")
+
+
+@dataclass(slots=True)
+class Steward:
+    """The site whose stations are those of `sessions`. `from_s` is when its first day begins."""
+
+    at: Platform
+    sessions: Path
+    from_s: int
+    zone: ZoneInfo
+    site: dict[str, Any] = field(default_factory=dict)
+    _priced: set[tuple[str, int]] | None = None
+    _drivers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def map_file(self) -> Path:
+        return self.at.folder / "site.json"
+
+    def register(self) -> None:
+        """Stations and drivers, each with a key of its own."""
+        names = sorted({s.station_name for s in read_all_sessions(self.sessions)})
+        signers = self.at.make_keys("stations", names)
+        self._drivers = self.at.make_keys(
+            "vehicles", [f"driver-{n:04}" for n in range(1, DRIVERS_PER_STATION * len(names) + 1)]
+        )
+        stations = self._stations(list(signers.values()))
+        accounts = self._accounts(list(self._drivers.values()))
+        self.site = {
+            "stations": {name: stations[signer] for name, signer in signers.items()},
+            "drivers": [accounts[owner] for owner in self._drivers.values()],
+            "rated_power_w": RATED_POWER_W,
+        }
+
+    def write_map(self) -> None:
+        """What the oracles read: they may begin now."""
+        beside = self.map_file.with_name("site.json.new")
+        beside.write_text(json.dumps(self.site, indent=1))
+        beside.replace(self.map_file)
+
+    def look(self, now_s: int) -> None:
+        """Prices up to two days ahead, and money for who has little left."""
+        self._publish(now_s + DAYS_AHEAD * DAY_S)
+        self._top_up()
+
+    def _stations(self, signers: Sequence[str]) -> dict[str, int]:
+        """Numbers by signer."""
+        known = {item["signer"]: int(item["station"]) for item in self.at.items("/v1/stations", limit=AT_ONCE)}
+        missing = [signer for signer in signers if signer not in known]
+        for group in _groups(missing):
+            log.warning("registering %d stations", len(group))
+            body = {"signers": group, "rated_power_w": RATED_POWER_W, "bidirectional": True}
+            known |= dict(zip(group, self.at.post("/v1/stations", body)["stations"], strict=True))
+        return known
+
+    def _accounts(self, owners: Sequence[str]) -> dict[str, int]:
+        """Numbers by owner."""
+        known = {item["owner"]: int(item["account"]) for item in self.at.items("/v1/accounts", limit=AT_ONCE)}
+        missing = [owner for owner in owners if owner not in known]
+        for group in _groups(missing):
+            log.warning("opening accounts for %d drivers", len(group))
+            body = {"members": [{"owner": owner, "driver_key": owner} for owner in group]}
+            known |= dict(zip(group, self.at.post("/v1/accounts", body)["accounts"], strict=True))
+        return known
+
+    def _publish(self, until_s: int) -> None:
+        if self._priced is None:
+            listed = self.at.items("/v1/tariffs", limit=AT_ONCE)
+            self._priced = {(item["direction"], int(item["valid_from"])) for item in listed}
+        wanted = day_tariffs(self.from_s, until_s, self.zone)
+        missing = [one for one in wanted if (one["direction"], one["valid_from"]) not in self._priced]
+        for group in _groups(missing):
+            log.warning("publishing %d prices", len(group))
+            self.at.post("/v1/tariffs", {"tariffs": group})
+            self._priced |= {(one["direction"], one["valid_from"]) for one in group}
+
+    def _top_up(self) -> None:
+        operator = operator_account(self.at)
+        owners = set(self._drivers.values())
+        deposits = []
+        for item in self.at.items("/v1/accounts", limit=AT_ONCE):
+            low, full = (
+                (OPERATOR_LOW_MICRO, OPERATOR_DEPOSIT_MICRO)
+                if item["account"] == operator
+                else (DRIVER_LOW_MICRO, DRIVER_DEPOSIT_MICRO)
+            )
+            if (item["account"] == operator or item["owner"] in owners) and item["free_micro"] < low:
+                deposits.append({"account": item["account"], "amount_micro": full - item["free_micro"]})
+        for group in _groups(deposits):
+            euro = sum(deposit["amount_micro"] for deposit in group) // MICRO_PER_EURO
+            log.warning("paying in %d euro for %d members", euro, len(group))
+            self.at.post("/v1/deposits", {"deposits": group})
+
+
+def main() -> None:
+    """Registers, then looks after the site until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.steward", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="data folder of the platform")
+    parser.add_argument("--backend", required=True, help="its URL, without /v1")
+    parser.add_argument("--sessions", type=Path, required=True, help="recorded sessions, ACN-Data CSV")
+    parser.add_argument("--from", dest="since", type=datetime.fromisoformat, required=True, help="first moment")
+    parser.add_argument("--zone", type=ZoneInfo, required=True, help="where the site is")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.ERROR)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    at = Platform(arguments.folder, lambda _: None, url=arguments.backend)
+    at.make_secrets()
+    steward = Steward(at, arguments.sessions, int(arguments.since.timestamp()), arguments.zone)
+    _run(steward, stopped)
+
+
+def _run(steward: Steward, stopped: threading.Event) -> None:
+    registered, pause_s = False, 0.0
+    while not stopped.wait(pause_s):
+        try:
+            if not registered:
+                steward.register()
+            steward.look(int(time.time()))
+            if not registered:
+                steward.write_map()
+                registered = True
+            pause_s = LOOK_EVERY_S
+        except (httpx.HTTPError, PlatformFailed, ValueError) as error:
+            log.warning("not now, again in %d s: %s", AFTER_FAILURE_S, error)
+            pause_s = AFTER_FAILURE_S
+
+
+def _groups(items: Sequence[Item]) -> list[list[Item]]:
+    return [list(items[first : first + AT_ONCE]) for first in range(0, len(items), AT_ONCE)]
+
+
+if __name__ == "__main__":
+    main()
