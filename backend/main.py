@@ -42,6 +42,7 @@ from backend.application.sessions import Sessions
 from backend.application.settlements import Settlements
 from backend.application.statements import Statements
 from backend.application.stations import Stations
+from backend.application.status import Status
 from backend.application.tariffs import Tariffs
 from backend.application.ways import Ways
 from backend.config import Settings, SettingsInvalid, load_settings
@@ -187,6 +188,15 @@ def _platform(
         lists=Lists(store),
         ways=Ways(store),
         keys=keys,
+        status=Status(
+            store=store,
+            chain=reader,
+            evidence=evidence,
+            clock=clock,
+            policy=settings.batch_policy,
+            chain_id=deployment.chain_id,
+            confirmations=settings.confirmations,
+        ),
     )
     return Platform(settings, services, store, outbox, indexer, Retention(store, evidence, clock))
 

@@ -1,14 +1,35 @@
-"""/v1/health, /v1/network and /v1/audit."""
+"""/v1/health, /v1/status, /v1/network and /v1/audit."""
 
 from fastapi import APIRouter
 
-from backend.api import schemas
+from backend.api import schemas, shapes
 from backend.api.description import ADDRESS, answers
 from backend.api.problems import JsonResponse
 from backend.application.services import Services
 from domain.text import address_text
 
 _HEALTH = {"status": "ok", "chain_id": 1, "block": 21, "indexed_block": 21, "settlement": "running"}
+_STATUS = {
+    "status": "attention",
+    "attention": ["governance has paused settlement"],
+    "time": 1_795_420_800,
+    "chain": {"chain_id": 1, "block": 21, "indexed_block": 21},
+    "settlement": "paused",
+    "evidence": "answers",
+    "members": {"accounts": 110, "stations": 52, "stations_suspended": 0},
+    "sessions": {"authorised": 760, "open": 31},
+    "readings": {"meter": 132_780, "bms": 132_780, "newest": 1_795_420_795},
+    "statements": {
+        "accepted": 4,
+        "batched": 0,
+        "settled": 910,
+        "refused": 0,
+        "void": 0,
+        "oldest_waiting": 1_795_420_770,
+    },
+    "settlements": {"built": 0, "sent": 0, "settled": 60, "failed": 0},
+    "transactions": {"queued": 0, "sent": 0, "mined": 180, "lost": 0},
+}
 HOW = "wattledger audit --rpc <node> --deployment <deployments file> --evidence <this service or a folder>"
 
 
@@ -30,6 +51,11 @@ def router(services: Services) -> APIRouter:
                 "settlement": "paused" if health.paused else "running",
             }
         )
+
+    @routes.get("/status", responses=answers(200, _STATUS, schema=schemas.STATUS))
+    def get_status() -> JsonResponse:
+        """How much came in, what waits, and what somebody should look at. It answers also while the chain does not."""
+        return JsonResponse(shapes.status(services.status.standing()))
 
     @routes.get(
         "/network",

@@ -224,6 +224,27 @@ HEALTH = record(
     indexed_block=UNSIGNED,
     settlement=choice("running", "paused"),
 )
+STATUS = record(
+    status=choice("ok", "attention"),
+    attention=array(text()),
+    time=U40,
+    chain=record(chain_id=UNSIGNED, block=maybe(UNSIGNED), indexed_block=UNSIGNED),
+    settlement=choice("running", "paused"),
+    evidence=choice("answers", "does not answer"),
+    members=record(accounts=UNSIGNED, stations=UNSIGNED, stations_suspended=UNSIGNED),
+    sessions=record(authorised=UNSIGNED, open=UNSIGNED),
+    readings=record(meter=UNSIGNED, bms=UNSIGNED, newest=maybe(U40)),
+    statements=record(
+        accepted=UNSIGNED,
+        batched=UNSIGNED,
+        settled=UNSIGNED,
+        refused=UNSIGNED,
+        void=UNSIGNED,
+        oldest_waiting=maybe(U40),
+    ),
+    settlements=record(built=UNSIGNED, sent=UNSIGNED, settled=UNSIGNED, failed=UNSIGNED),
+    transactions=record(queued=UNSIGNED, sent=UNSIGNED, mined=UNSIGNED, lost=UNSIGNED),
+)
 NETWORK = record(
     chain_id=UNSIGNED,
     contracts={"type": "object", "additionalProperties": ADDRESS},

@@ -1,6 +1,7 @@
 """JSON that goes out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import TypeVar
 
 from backend.application.accounts import AccountView
@@ -14,6 +15,7 @@ from backend.application.records import (
     StationRecord,
     TransactionRecord,
 )
+from backend.application.status import Standing
 from backend.application.ways import Anchor, SessionWay, SettlementWay, StatementWay
 from domain.chain import ChainEvent
 from domain.session import SignedAuthorisation
@@ -22,6 +24,7 @@ from domain.text import address_text, hex_text
 from domain.wire import Json, authorisation_to_json, replacement_to_json, statement_to_json
 
 Item = TypeVar("Item")
+State = TypeVar("State", bound=StrEnum)
 
 ROLES = {1: "governor", 2: "operator", 4: "settler", 8: "auditor", 16: "issuer"}
 ROLE_BITS = {name: bit for bit, name in ROLES.items()}
@@ -192,6 +195,36 @@ def event(seen: ChainEvent) -> Json:
         "args": seen.plain_args(),
         "tx": hex_text(seen.tx),
     }
+
+
+def status(standing: Standing) -> Json:
+    counts = standing.counts
+    return {
+        "status": "attention" if standing.attention else "ok",
+        "attention": list(standing.attention),
+        "time": standing.time_s,
+        "chain": {"chain_id": standing.chain_id, "block": standing.block, "indexed_block": counts.indexed_block},
+        "settlement": "paused" if counts.paused else "running",
+        "evidence": "answers" if standing.evidence_answers else "does not answer",
+        "members": {
+            "accounts": counts.accounts,
+            "stations": counts.stations,
+            "stations_suspended": counts.stations_suspended,
+        },
+        "sessions": {"authorised": counts.sessions, "open": counts.sessions_open},
+        "readings": {
+            "meter": counts.meter_readings,
+            "bms": counts.bms_readings,
+            "newest": counts.newest_reading_s,
+        },
+        "statements": _states(counts.statements) | {"oldest_waiting": counts.oldest_waiting_s},
+        "settlements": _states(counts.settlements),
+        "transactions": _states(counts.transactions),
+    }
+
+
+def _states(counts: Mapping[State, int]) -> Json:
+    return {state.value: number for state, number in counts.items()}
 
 
 def _anchor(anchor: Anchor) -> Json:

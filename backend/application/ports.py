@@ -22,6 +22,7 @@ from backend.application.records import (
     AcceptedStatement,
     AccountRecord,
     Balance,
+    Counts,
     DebtRecord,
     DisputeRecord,
     DisputeState,
@@ -309,6 +310,11 @@ class BlockTable(Protocol):
     def batches(self) -> int: ...
 
 
+class CountTable(Protocol):
+    def all(self, now_s: int) -> Counts:
+        """How much there is of everything."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. What it writes is there as a whole or not at all."""
 
@@ -338,6 +344,8 @@ class UnitOfWork(Protocol):
     def keys(self) -> KeyTable: ...
     @property
     def blocks(self) -> BlockTable: ...
+    @property
+    def counts(self) -> CountTable: ...
     def clear_projections(self) -> None:
         """Forgets all that events say, except the events."""
 

@@ -10,7 +10,7 @@ from domain.settlement import Payment
 from domain.statement import IntervalStatement, Row, SignedStatement
 from domain.station import Station
 from domain.tariff import Direction
-from domain.units import AccountId, PriceMicroPerKwh
+from domain.units import AccountId, PriceMicroPerKwh, UnixSeconds
 
 
 class SessionState(StrEnum):
@@ -255,3 +255,23 @@ class AcceptedStatement:
     record: StatementRecord
     rows: tuple[StatementRow, ...]
     usage: Mapping[bytes, Usage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What the store holds. `newest_reading_s` is when the latest reading of any meter was taken."""
+
+    accounts: int
+    stations: int
+    stations_suspended: int
+    sessions: int
+    sessions_open: int
+    meter_readings: int
+    bms_readings: int
+    newest_reading_s: UnixSeconds | None
+    statements: Mapping[StatementState, int]
+    oldest_waiting_s: UnixSeconds | None
+    settlements: Mapping[SettlementState, int]
+    transactions: Mapping[OutboxState, int]
+    indexed_block: int
+    paused: bool

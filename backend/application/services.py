@@ -13,6 +13,7 @@ from backend.application.sessions import Sessions
 from backend.application.settlements import Settlements
 from backend.application.statements import Statements
 from backend.application.stations import Stations
+from backend.application.status import Status
 from backend.application.tariffs import Tariffs
 from backend.application.ways import Ways
 
@@ -34,3 +35,4 @@ class Services:
     lists: Lists
     ways: Ways
     keys: Keys
+    status: Status

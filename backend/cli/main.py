@@ -5,6 +5,7 @@ import typer
 from backend.cli import evidence
 from backend.cli.audit import audit_command
 from backend.cli.events import events_command
+from backend.cli.status import status_command
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Wattledger: energy trade that anybody can re-check."
@@ -18,6 +19,7 @@ def _root() -> None:
 
 app.command("audit")(audit_command)
 app.command("events")(events_command)
+app.command("status")(status_command)
 app.add_typer(evidence.app, name="evidence")
 
 

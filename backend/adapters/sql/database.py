@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 
 from backend.adapters.sql import tables as t
 from backend.adapters.sql.chain import Blocks, Outbox
+from backend.adapters.sql.counts import Counts
 from backend.adapters.sql.escrow import Debts, Disputes, Guards
 from backend.adapters.sql.keys import Keys
 from backend.adapters.sql.ledger import Settlements, Statements
@@ -61,6 +62,7 @@ class SqlUnitOfWork:
         self.outbox = Outbox(connection)
         self.keys = Keys(connection)
         self.blocks = Blocks(connection)
+        self.counts = Counts(connection)
 
     def clear_projections(self) -> None:
         """Forgets all that events say, except the events; what was settled by us is on its way again."""
