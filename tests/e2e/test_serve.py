@@ -1,56 +1,21 @@
-"""`make serve` comes up, answers, is audited from outside, and ends when it is told to."""
+"""`make serve` comes up, is used and audited from outside, and refuses what cannot be meant."""
 
-import os
-import signal
-import subprocess
+import shutil
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from scripts.anvil import ROOT, free_port
-
-START_LIMIT_S = 60
-STOP_LIMIT_S = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    url: str
-    rpc: str
-    folder: Path
-    govern: str
+from scripts.anvil import free_port
+from tests.e2e.serving import PARTS, WATTLEDGER, Served, audit, check_audit, run, serving, wait_until
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder, port = tmp_path_factory.mktemp("serve") / "data", free_port()
-    log = folder.with_suffix(".log")
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.serve", "--folder", str(folder), "--port", str(port)],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + START_LIMIT_S
-        while "Ctrl-C" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        rpc = log.read_text().split("chain ")[-1].split()[0]
-        govern = log.read_text().split("to govern: ")[-1].splitlines()[0]
-        yield Served(f"http://127.0.0.1:{port}", rpc, folder, govern)
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=STOP_LIMIT_S) == 0
+    with serving(tmp_path_factory.mktemp("serve")) as made:
+        yield made
 
 
 def test_api_and_its_description_are_there(served: Served) -> None:
@@ -59,38 +24,93 @@ def test_api_and_its_description_are_there(served: Served) -> None:
 
 
 def test_command_that_is_shown_governs(served: Served) -> None:
-    program, *options = served.govern.split()
+    program, *options = served.shown("to govern")
     assert program == "python"
-    done = subprocess.run(
-        [sys.executable, *options[:-1], "pause"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    for verb, words in (("pause", "paused: no settlement"), ("unpause", "settlement")):
+        done = run([sys.executable, *options[:-1], verb])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert words in done.stdout
+
+
+def test_command_that_is_shown_tells_how_it_stands(served: Served) -> None:
+    wait_until(lambda: served.settled() >= 3)
+    program, *options = served.shown("to look")
+    done = run([str(WATTLEDGER.parent / program), *options])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "paused: no settlement" in done.stdout
+    assert "nothing needs attention" in done.stdout
+    assert all(f"{part} " in done.stdout for part in PARTS)
 
 
-def audit(served: Served, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "wattledger"), "audit", *options]
-    return subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
-    )
+def test_second_platform_in_the_same_folder_is_refused(served: Served) -> None:
+    done = run([*served.command(), "--port", str(free_port())])
+    assert done.returncode == 1
+    assert "a platform runs in" in done.stdout
+    assert served.settled() > 0
 
 
-def test_empty_chain_is_audited_without_findings(served: Served) -> None:
-    evidence = served.folder / "backend" / "evidence"
-    evidence.mkdir(parents=True, exist_ok=True)
-    done = audit(
-        served,
-        *("--rpc", served.rpc, "--evidence", str(evidence), "--claims", served.url),
-        *("--deployment", str(served.folder / "deployment.json")),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "findings" in done.stdout
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--zone", "Asia/Tokyo"), "was begun with replay"),
+        (("--no-replay",), "was begun with replay"),
+        (("--ipfs", "kubo"), "was begun with ipfs embedded"),
+    ],
+)
+def test_folder_that_was_begun_otherwise_is_refused(
+    served: Served, tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "serve.json").write_text((served.folder / "serve.json").read_text())
+    other = Served(tmp_path, served.options)
+    done = run([*other.command(), *options])
+    assert done.returncode == 1
+    assert words in done.stdout
+    assert "or another --folder" in done.stdout
+
+
+def test_folder_whose_chain_is_missing_or_damaged_is_refused_and_left_alone(served: Served, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "backend").mkdir(parents=True)
+    shutil.copytree(served.folder / "keys", folder / "keys")
+    (folder / "backend" / "wattledger.sqlite").write_bytes(b"a database")
+    other = Served(folder, served.options)
+    done = run(other.command())
+    assert done.returncode == 1
+    assert "chain.json.gz is missing" in done.stdout
+    (folder / "chain.json.gz").write_bytes(b"damaged")
+    done = run(other.command())
+    assert done.returncode == 1
+    assert "cannot be read" in done.stdout
+    assert (folder / "backend" / "wattledger.sqlite").read_bytes() == b"a database"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (("--port", "0"), 2, "--port must be from 1 to 65535"),
+        (("--zone", "Nowhere/Land"), 2, "is no time zone"),
+        (("--sessions", "nowhere.csv"), 1, "nowhere.csv"),
+        (("--ipfs", "cloud"), 2, "invalid choice"),
+    ],
+)
+def test_option_that_cannot_be_meant_is_refused(
+    tmp_path: Path, options: tuple[str, ...], status: int, words: str
+) -> None:
+    done = run([*Served(tmp_path / "data", []).command(), *options])
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_port_that_is_taken_is_refused_before_anything_starts(served: Served, tmp_path: Path) -> None:
+    other = Served(tmp_path / "data", served.options, port=served.port)
+    done = run(other.command())
+    assert done.returncode == 1
+    assert f"port {served.port} at 127.0.0.1 is taken" in done.stdout
+
+
+def test_audit_that_is_shown_finds_nothing_while_the_platform_goes_on(served: Served) -> None:
+    wait_until(lambda: served.settled() >= 3)
+    check_audit(served)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +129,7 @@ def test_audit_that_cannot_run_says_why_and_ends_with_2(served: Served, wrong: t
         "--evidence": str(served.folder / "backend" / "evidence"),
         "--deployment": str(served.folder / "deployment.json"),
     } | dict([wrong])
-    done = audit(served, *(word for option in options.items() for word in option))
+    done = audit(*(word for option in options.items() for word in option))
     assert done.returncode == 2, done.stdout + done.stderr
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

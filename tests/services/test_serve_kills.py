@@ -1,0 +1,67 @@
+"""`make serve` goes on with all it has after whatever ended it or a part of it."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.e2e.serving import PARTS, Served, check_audit, serving, wait_until
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("serve")) as made:
+        yield made
+
+
+def test_whatever_is_killed_runs_again_and_nothing_is_lost(served: Served) -> None:
+    before = served.settled()
+    for part in PARTS:
+        pid = served.pids[part]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(partial(_is_another, served, part, pid))
+        wait_until(lambda: served.settled() >= before)
+    assert [service["starts"] for service in served.facts["services"]] == [2] * len(PARTS)
+    assert all(f"{part} was killed (SIGKILL); it is started again" in served.said() for part in PARTS)
+    wait_until(lambda: served.settled() > before)
+    check_audit(served)
+
+
+def test_platform_that_is_killed_or_stopped_goes_on_with_all_it_had(served: Served) -> None:
+    for end in (served.kill, served.stop):
+        before = served.status()
+        end()
+        served.start()
+        after = served.status()
+        assert after["readings"]["meter"] >= before["readings"]["meter"] > 0
+        assert after["statements"]["settled"] >= before["statements"]["settled"] > 0
+        wait_until(partial(_has_settled, served, before["statements"]["settled"] + 1))
+    check_audit(served)
+
+
+def test_blocks_that_a_power_cut_took_come_again(served: Served) -> None:
+    """The chain's file is set back to what it was before some batches: the backend knows them, the chain does not."""
+    kept, copied = served.folder / "chain.json.gz", served.folder.with_suffix(".chain")
+    shutil.copy(kept, copied)
+    before = served.status()
+    wait_until(lambda: served.settled() >= before["statements"]["settled"] + 2)
+    served.kill()
+    after_kill = kept.stat().st_size
+    shutil.copy(copied, kept)
+    assert kept.stat().st_size != after_kill
+    served.start()
+    wait_until(lambda: served.settled() >= before["statements"]["settled"] + 3)
+    check_audit(served)
+
+
+def _is_another(served: Served, part: str, pid: int) -> bool:
+    return served.pids[part] != pid
+
+
+def _has_settled(served: Served, count: int) -> bool:
+    return served.settled() >= count
