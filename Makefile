@@ -16,7 +16,7 @@ setup: $(VENV)/.installed node_modules/.installed ## Install all that is needed,
 demo: setup ## Run one real day from meter to audit (ARGS="--date 2019-07-11", "--sessions FILE", "--tamper")
 	@$(BIN)/python -m scripts.demo $(ARGS)
 
-serve: setup ## Run chain, contracts and backend on this machine until Ctrl-C
+serve: setup ## Keep the whole platform running on this machine until Ctrl-C; the next start goes on
 	@$(BIN)/python -m scripts.serve $(ARGS)
 
 test: setup ## Run the tests: Python and contracts

@@ -37,6 +37,7 @@ from scripts.supervisor import Service, Supervisor
 
 DEFAULT_PORT = 8000
 LOOK_EVERY_S = 0.2
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 REGISTER_LIMIT_S = 300
 PAST_SHOWN = timedelta(hours=24)
 STATEMENT_PERIOD_S = 3_600
@@ -171,7 +172,7 @@ def main() -> None:
     def say(text: str) -> None:
         console.print(f"{datetime.now().astimezone():%H:%M:%S} {text}", markup=False, highlight=False, soft_wrap=True)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, _ask)
     try:
         with _locked(options.folder):
@@ -188,7 +189,7 @@ class _Asked(BaseException):
 
 
 def _ask(*_: object) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     raise _Asked
 
