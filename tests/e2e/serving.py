@@ -135,9 +135,9 @@ def recording(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, *options: str) -> Iterator[Served]:
     """A platform that replays the recording, up and running; stopped, with nothing left, at the end."""
-    made = Served(folder / "data", ["--sessions", str(recording(folder))])
+    made = Served(folder / "data", ["--sessions", str(recording(folder)), *options])
     try:
         made.start()
         yield made
