@@ -1,6 +1,7 @@
 """The service: `python -m backend.main`, set up by WATTLEDGER_* (see `backend.config`)."""
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -53,6 +54,7 @@ MAX_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 SETTLE_EVERY_S = 0.5
+CHECKPOINT_EVERY_S = 0.5
 RETENTION_EVERY_S = 3_600
 PAUSE_AFTER_FAILURE_S = 2.0
 
@@ -91,9 +93,12 @@ class Platform:
 
     @contextmanager
     def keep_going(self, *, settle: bool = True) -> Iterator[None]:
-        """Follows the chain, settles, and lets old evidence go, until the block ends."""
+        """Follows the chain, settles, keeps the log short, and lets old evidence go, until the block ends."""
         stopping = threading.Event()
-        threads = [_repeat("follow", self.follow, self.settings.poll_ms / 1000, stopping)]
+        threads = [
+            _repeat("follow", self.follow, self.settings.poll_ms / 1000, stopping),
+            _repeat("checkpoint", self.store.checkpoint, CHECKPOINT_EVERY_S, stopping),
+        ]
         if settle:
             threads.append(_repeat("settle", self.settle_if_due, SETTLE_EVERY_S, stopping))
         if self.settings.evidence_retention_days:
@@ -139,8 +144,13 @@ def run(settings: Settings) -> None:
     """Serves until it is told to stop (SIGTERM or SIGINT). What was on its way is resumed first."""
     with open_platform(settings) as platform:
         platform.follow()
+        server = uvicorn.Server(_server_config(platform))
+        # What is there by now stays to the end. To look all of it through for garbage would stop every request for
+        # a tenth of a second each time.
+        gc.collect()
+        gc.freeze()
         with platform.keep_going(settle=settings.auto_settle):
-            uvicorn.Server(_server_config(platform)).run()
+            server.run()
 
 
 def main() -> None:

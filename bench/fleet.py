@@ -1,15 +1,23 @@
 """Stations and drivers with keys in memory, on a running platform: they sign what the benchmarks send."""
 
+import json
 from dataclasses import dataclass, field, replace
 
 import coincurve
 
 from bench.consortium import address_of, key_of
-from domain.reading import MeterReading, SignedMeterReading
+from domain.drawing import draw_up
+from domain.metering import Basis
+from domain.packet import pack_readings
+from domain.reading import MeterReading, SignedMeterReading, VerifiedMeterReading
 from domain.session import Session, SessionAuthorisation, SignedAuthorisation
 from domain.signing import SigningDomain
+from domain.statement import SignedStatement
+from domain.station import Station
+from domain.tariff import TariffTable
 from domain.text import parse_address
 from domain.units import (
+    MARKET_INTERVAL_S,
     AccountId,
     EnergyWh,
     MoneyMicro,
@@ -18,7 +26,9 @@ from domain.units import (
     StationId,
     UnixSeconds,
 )
-from domain.wire import authorisation_to_json
+from domain.wire import authorisation_to_json, statement_to_json
+from oracle.client import BackendClient
+from oracle.clock import SystemClock
 from scripts.platform import Platform
 
 RATED_POWER_W = 22_000
@@ -70,6 +80,15 @@ class Meter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A statement as JSON, and the readings before it, packed."""
+
+    station: StationId
+    readings: bytes
+    statement: bytes
+
+
 @dataclass(slots=True)
 class Fleet:
     """So many stations of one operator, each with one driver of its own."""
@@ -88,6 +107,23 @@ class Fleet:
         for first in range(0, self.size, PER_CALL):
             names = [str(number) for number in range(first, min(first + PER_CALL, self.size))]
             self._enrol(names, stations, drivers)
+
+    def stated(self, number: int, rows: int) -> list[Stated]:
+        """Statement `number` of each station, of so many rows: its readings are at the ends of market intervals."""
+        with BackendClient(self.at.url, SystemClock()) as client:
+            tariffs = client.tariffs()
+            stations = {meter.station: client.station(meter.station).station for meter in self.meters}
+        return [self._stated(number, rows, meter, stations[meter.station], tariffs) for meter in self.meters]
+
+    def _stated(self, number: int, rows: int, meter: Meter, station: Station, tariffs: TariffTable) -> Stated:
+        opening = meter.last
+        readings = [meter.read(MARKET_INTERVAL_S) for _ in range(rows + (opening is None))]
+        verified = [VerifiedMeterReading(one.reading, one.signature) for one in readings]
+        basis = Basis(station=station, opening=opening, readings=verified, sessions=self.sessions, tariffs=tariffs)
+        statement = draw_up(number, basis)
+        signed = SignedStatement(statement, meter.sign(meter.domain.digest(statement.struct_hash())))
+        body = json.dumps(statement_to_json(signed)).encode()
+        return Stated(meter.station, pack_readings(readings, []), body)
 
     def _publish(self) -> None:
         tariff = {

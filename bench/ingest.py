@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,10 @@ from domain.reading import SignedMeterReading
 from domain.wire import meter_to_json
 from scripts.platform import platform
 
-STATIONS = 200
 STEP_S = 60
 DELIVERY = 1_000
 STATIONS_IN_DELIVERY = 20
-DELIVERIES, JSON_DELIVERIES, SINGLES = 40, 15, 5_000
-CONNECTIONS, SINGLE_CONNECTIONS = 8, 32
+CONNECTIONS, SINGLE_CONNECTIONS = 8, 64
 RUNS = 5
 LIMIT_READINGS = 5_000
 _LIMIT = """
@@ -47,20 +46,36 @@ print(len(signed) / (time.perf_counter() - started))
 """
 
 
-def run(core: int, runs: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is sent: by how many stations, packed and in JSON deliveries, and one by one."""
+
+    stations: int = 200
+    deliveries: int = 40
+    json_deliveries: int = 15
+    singles: int = 5_000
+
+    def __post_init__(self) -> None:
+        if self.stations % STATIONS_IN_DELIVERY:
+            raise ValueError(f"{self.stations} stations are not a multiple of the {STATIONS_IN_DELIVERY} of a delivery")
+        if min(self.stations, self.deliveries, self.json_deliveries, self.singles) < 1:
+            raise ValueError("every size is at least 1")
+
+
+def run(core: int, runs: int, sizes: Sizes) -> dict[str, Any]:
     """All figures, by their names: medians of so many runs."""
     command = ["taskset", "-c", str(core), sys.executable, "-m", "backend.main"]
     with (
         tempfile.TemporaryDirectory(prefix="wattledger-ingest-") as folder,
         platform(Path(folder), lambda _: None, backend_command=command) as at,
     ):
-        fleet, port = Fleet(at, STATIONS), int(at.url.rsplit(":", 1)[1])
+        fleet, port = Fleet(at, sizes.stations), int(at.url.rsplit(":", 1)[1])
         limits = [signature_limit(core)]
         packed, listed, singles = [], [], []
         for _ in range(runs):
-            packed.append(_batches(fleet, port, DELIVERIES, MEDIA_TYPE, lambda some: pack_readings(some, [])))
-            listed.append(_batches(fleet, port, JSON_DELIVERIES, "application/json", _as_json))
-            singles.append(_singles(fleet, port))
+            packed.append(_batches(fleet, port, sizes.deliveries, MEDIA_TYPE, lambda some: pack_readings(some, [])))
+            listed.append(_batches(fleet, port, sizes.json_deliveries, "application/json", _as_json))
+            singles.append(_singles(fleet, port, sizes.singles))
             limits.append(signature_limit(core))
         kept = sum(meter.last.sequence for meter in fleet.meters if meter.last)
         found = sum(one["last_reading_sequence"] for one in at.items("/v1/stations", limit=200))
@@ -71,7 +86,7 @@ def run(core: int, runs: int) -> dict[str, Any]:
     return {
         "benchmark": "ingest",
         "machine": f"{machine.machine()}, {os.cpu_count()} cores, Python {machine.python_version()}",
-        "stations": STATIONS,
+        "stations": sizes.stations,
         "readings_per_delivery": DELIVERY,
         "readings": kept,
         "runs": runs,
@@ -110,9 +125,9 @@ def _batches(
     return load
 
 
-def _singles(fleet: Fleet, port: int) -> Load:
+def _singles(fleet: Fleet, port: int, count: int) -> Load:
     meters = fleet.meters
-    bodies = [json.dumps(meter_to_json(meters[at % len(meters)].read(STEP_S))).encode() for at in range(SINGLES)]
+    bodies = [json.dumps(meter_to_json(meters[at % len(meters)].read(STEP_S))).encode() for at in range(count)]
     load = post_all(port, "/v1/readings", "application/json", bodies, SINGLE_CONNECTIONS)
     refused = [answer for answer in load.answers if answer.status != 201]
     if refused:
@@ -130,8 +145,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core of the service")
     parser.add_argument("--runs", type=int, default=RUNS)
+    for size in fields(Sizes):
+        parser.add_argument(f"--{size.name.replace('_', '-')}", type=int, default=size.default)
     arguments = parser.parse_args()
-    figures = run(arguments.core, arguments.runs)
+    sizes = Sizes(**{size.name: getattr(arguments, size.name) for size in fields(Sizes)})
+    figures = run(arguments.core, arguments.runs, sizes)
     if not arguments.json:
         for name, value in figures.items():
             sys.stdout.write(f"{name:40} {value}\n")

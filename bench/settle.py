@@ -15,8 +15,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +26,40 @@ import httpx
 from backend.application.filters import Page, SettlementFilter
 from backend.config import load_settings
 from backend.main import Platform, open_platform
-from bench.fleet import Fleet, Meter
+from bench.fleet import Fleet, Stated
 from bench.http_load import post_all
-from domain.drawing import draw_up
-from domain.metering import Basis
-from domain.packet import MEDIA_TYPE, pack_readings
-from domain.reading import SignedMeterReading, VerifiedMeterReading
-from domain.statement import SignedStatement
-from domain.station import Station
-from domain.tariff import TariffTable
+from domain.packet import MEDIA_TYPE
 from domain.text import hex_text
-from domain.units import MARKET_INTERVAL_S, StationId
-from domain.wire import statement_to_json
-from oracle.client import BackendClient
-from oracle.clock import SystemClock
 from scripts.platform import Platform as Services
 from scripts.platform import platform, stop
 
-STATIONS, STATEMENTS, ROWS = 200, 4, 32
 RUNS = 5
 LIMIT_S = 120
 
 
-def run(runs: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is settled: statements of each station, and rows of each statement."""
+
+    stations: int = 200
+    statements: int = 4
+    rows: int = 32
+
+    def __post_init__(self) -> None:
+        if min(self.stations, self.statements, self.rows) < 1:
+            raise ValueError("every size is at least 1")
+
+
+def run(runs: int, sizes: Sizes) -> dict[str, Any]:
     """All figures, by their names: medians of so many runs, each over statements of its own."""
-    found = [_one_run() for _ in range(runs)]
-    rows = STATIONS * STATEMENTS * ROWS
+    found = [_one_run(sizes) for _ in range(runs)]
+    rows = sizes.stations * sizes.statements * sizes.rows
     return {
         "benchmark": "settle",
         "machine": f"{machine.machine()}, {os.cpu_count()} cores, Python {machine.python_version()}",
         "chain": "anvil, a block for each transaction",
-        "stations": STATIONS,
-        "statements": STATIONS * STATEMENTS,
+        "stations": sizes.stations,
+        "statements": sizes.stations * sizes.statements,
         "sessions": rows,
         "batches": found[0]["batches"],
         "runs": runs,
@@ -66,8 +69,8 @@ def run(runs: int) -> dict[str, Any]:
     }
 
 
-def _one_run() -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="wattledger-settle-") as folder, _prepared(Path(folder)) as at:
+def _one_run(sizes: Sizes) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="wattledger-settle-") as folder, _prepared(Path(folder), sizes) as at:
         snapshot = _request(at.rpc, "evm_snapshot")
         with open_platform(load_settings(at.environment())) as service:
             started = time.perf_counter()
@@ -80,44 +83,22 @@ def _one_run() -> dict[str, float]:
 
 
 @contextmanager
-def _prepared(folder: Path) -> Iterator[Services]:
+def _prepared(folder: Path, sizes: Sizes) -> Iterator[Services]:
     """The chain, and a data folder with statements that wait, of a service that has stopped."""
     with platform(folder, lambda _: None, settings={"WATTLEDGER_AUTO_SETTLE": "false"}) as at:
-        fleet = Fleet(at, STATIONS)
-        with BackendClient(at.url, SystemClock()) as client:
-            tariffs = client.tariffs()
-            stations = {meter.station: client.station(meter.station).station for meter in fleet.meters}
-        for number in range(1, STATEMENTS + 1):
-            _state(at, [(meter, _basis(meter, stations, fleet, tariffs)) for meter in fleet.meters], number)
+        fleet = Fleet(at, sizes.stations)
+        for number in range(1, sizes.statements + 1):
+            _send(at, fleet.stated(number, sizes.rows))
         if at.backend is not None:
             stop(at.backend)
         yield at
 
 
-def _basis(meter: Meter, stations: Mapping[StationId, Station], fleet: Fleet, tariffs: TariffTable) -> Basis:
-    """What the station's next statement rests on: readings at the ends of market intervals."""
-    opening = meter.last
-    readings = [meter.read(MARKET_INTERVAL_S) for _ in range(ROWS + (opening is None))]
-    return Basis(
-        station=stations[meter.station],
-        opening=opening,
-        readings=[VerifiedMeterReading(one.reading, one.signature) for one in readings],
-        sessions=fleet.sessions,
-        tariffs=tariffs,
-    )
-
-
-def _state(at: Services, bases: list[tuple[Meter, Basis]], number: int) -> None:
-    """One more statement of each station, sent with its readings."""
-    packets, statements = [], []
-    for meter, basis in bases:
-        packets.append(pack_readings([SignedMeterReading(one.reading, one.signature) for one in basis.readings], []))
-        statement = draw_up(number, basis)
-        signed = SignedStatement(statement, meter.sign(meter.domain.digest(statement.struct_hash())))
-        statements.append(json.dumps(statement_to_json(signed)).encode())
+def _send(at: Services, stated: Sequence[Stated]) -> None:
+    """Readings first, then the statements over them."""
     port = int(at.url.rsplit(":", 1)[1])
-    _post(port, "/v1/readings/batch", MEDIA_TYPE, packets, 200)
-    _post(port, "/v1/statements", "application/json", statements, 201)
+    _post(port, "/v1/readings/batch", MEDIA_TYPE, [one.readings for one in stated], 200)
+    _post(port, "/v1/statements", "application/json", [one.statement for one in stated], 201)
 
 
 def _post(port: int, path: str, media_type: str, bodies: list[bytes], status: int) -> None:
@@ -175,8 +156,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
     parser.add_argument("--runs", type=int, default=RUNS)
+    for size in fields(Sizes):
+        parser.add_argument(f"--{size.name}", type=int, default=size.default)
     arguments = parser.parse_args()
-    figures = run(arguments.runs)
+    figures = run(arguments.runs, Sizes(**{size.name: getattr(arguments, size.name) for size in fields(Sizes)}))
     if not arguments.json:
         for name, value in figures.items():
             sys.stdout.write(f"{name:40} {value}\n")

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from domain.errors import Malformed
+from domain.packet import MEDIA_TYPE, pack_readings
+from domain.reading import SignedBmsReading, SignedMeterReading
 from domain.session import SignedAuthorisation
 from domain.signing import SigningDomain
 from domain.station import MeterReplacement, Station
@@ -104,7 +106,7 @@ class BackendClient:
             timeout=_TIMEOUT,
             follow_redirects=False,
             trust_env=False,
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers={"Accept": "application/json"},
         )
 
     def __enter__(self) -> Self:
@@ -177,10 +179,15 @@ class BackendClient:
     def post_statement(self, body: str) -> None:
         self._post("/statements", body)
 
-    def post_readings(self, *, meter: Sequence[str] = (), bms: Sequence[str] = ()) -> list[Refusal]:
-        """Sends at most `MAX_BATCH` readings; those that were refused. All others are accepted and durable."""
+    def post_readings(
+        self, *, meter: Sequence[SignedMeterReading] = (), bms: Sequence[SignedBmsReading] = ()
+    ) -> list[Refusal]:
+        """Sends at most `MAX_BATCH` readings; those that were refused. All others are accepted and durable.
+
+        They go packed: a third of the bytes, and less work for the backend.
+        """
         path = "/readings/batch"
-        answer = self._post(path, f'{{"meter":[{",".join(meter)}],"bms":[{",".join(bms)}]}}')
+        answer = self._ask("POST", path, body=pack_readings(meter, bms), media_type=MEDIA_TYPE)
         refused = [_refusal(item, len(meter), len(bms)) for item in _field(answer, "refused", list, path)]
         taken = _field(answer, "accepted", int, path) + _field(answer, "duplicate", int, path)
         if taken + len(refused) != len(meter) + len(bms):
@@ -212,13 +219,20 @@ class BackendClient:
         return self._ask("POST", path, body=body.encode("ascii"))
 
     def _ask(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        media_type: str = "application/json",
     ) -> dict[str, Any]:
         pause_s, reason = _FIRST_PAUSE_S, ""
+        headers = {"Content-Type": media_type}
         for attempt in range(1, self._tries + 1):
             wait_s = pause_s
             try:
-                response = self._http.request(method, path, params=query, content=body)
+                response = self._http.request(method, path, params=query, content=body, headers=headers)
             except httpx.TransportError as error:
                 reason = str(error) or type(error).__name__
             else:

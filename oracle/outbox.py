@@ -5,9 +5,11 @@ A device whose message is refused is halted: its later ones would be refused too
 Statements of a suspended station are held and sent again; its readings go on.
 """
 
+import json
 import logging
 from collections.abc import Sequence
 
+from domain.wire import bms_from_json, meter_from_json
 from oracle.client import MAX_BATCH, BackendClient
 from oracle.errors import BackendRefused
 from oracle.spool import Message, Spool
@@ -84,7 +86,8 @@ class Outbox:
             return
         lists = {kind: [m for m in readings if m.kind == kind] for kind in ("meter", "bms")}
         refusals = self._client.post_readings(
-            meter=[m.body for m in lists["meter"]], bms=[m.body for m in lists["bms"]]
+            meter=[meter_from_json(json.loads(m.body)) for m in lists["meter"]],
+            bms=[bms_from_json(json.loads(m.body)) for m in lists["bms"]],
         )
         refused_ids = set()
         for refusal in sorted(refusals, key=lambda r: r.index):

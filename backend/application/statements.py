@@ -1,6 +1,9 @@
 """Statements: verified against the readings they sum up, kept with their evidence."""
 
 import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from backend.application.ports import Clock, EvidenceStore, Store, UnitOfWork
@@ -20,17 +23,43 @@ from domain.settlement import payments_of
 from domain.signing import SigningDomain
 from domain.statement import SignedStatement, VerifiedStatement
 from domain.tariff import TariffTable
+from domain.units import StationId
 from domain.verification import verify_statement
+
+GROUP = 16
+"""Statements that are taken in together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A statement that came, and whom to tell its record and whether it is new."""
+
+    signed: SignedStatement
+    told: Future[tuple[StatementRecord, bool]] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A statement that its basis bears out, not kept yet."""
+
+    waiting: Waiting
+    basis: Basis
+    verified: VerifiedStatement
 
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """The use cases around statements. It alone accepts them, one at a time."""
+    """The use cases around statements. It alone accepts them.
+
+    Those that wait while others are taken in are taken in together, one of each station: their evidence is stored
+    side by side and their records are committed once.
+    """
 
     store: Store
     evidence: EvidenceStore
     clock: Clock
     domain: SigningDomain
+    _waiting: deque[Waiting] = field(default_factory=deque)
     _taking_in: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, signed: SignedStatement) -> tuple[StatementRecord, bool]:
@@ -39,31 +68,80 @@ class Statements:
         Its evidence is kept before it is accepted. Raises what `verify_statement` raises,
         UnknownStation, and SequenceReused.
         """
+        own = Waiting(signed)
+        self._waiting.append(own)
         with self._taking_in:
+            while not own.told.done():
+                self._take(self._next_group())
+        return own.told.result()
+
+    def _next_group(self) -> list[Waiting]:
+        """Those that came first, but one of each station: what follows it is checked against it."""
+        group: dict[StationId, Waiting] = {}
+        later = []
+        while self._waiting and len(group) < GROUP:
+            one = self._waiting.popleft()
+            if group.setdefault(one.signed.statement.station, one) is not one:
+                later.append(one)
+        self._waiting.extendleft(reversed(later))
+        return list(group.values())
+
+    def _take(self, group: Sequence[Waiting]) -> None:
+        checked = [found for found in map(self._checked, group) if found is not None]
+        if not checked:
+            return
+        try:
+            self._keep(checked)
+        except Exception:
+            # Whatever failed of one must not be held against the others.
+            for one in checked:
+                self._keep_alone(one)
+
+    def _checked(self, one: Waiting) -> Checked | None:
+        """Nothing if it is told already: it was kept before, or is refused."""
+        signed = one.signed
+        try:
             with self.store.read() as unit:
                 kept = self._kept(unit, signed)
                 if kept is not None:
-                    return kept, False
-                last = unit.statements.last(signed.statement.station)
+                    one.told.set_result((kept, False))
+                    return None
                 last_sequence = _station(unit, signed).last_statement
-                basis = _basis(unit, signed, last)
+                basis = _basis(unit, signed, unit.statements.last(signed.statement.station))
                 usage = unit.sessions.usage(basis.sessions)
-            verified = self._verified(signed, last_sequence, basis, usage)
-            cid = self.evidence.put(_evidence_blob(signed, basis))
-            accepted = AcceptedStatement(
-                record=StatementRecord(
-                    signed=signed,
-                    evidence=cid,
-                    first_reading=basis.readings[0].reading.sequence,
-                    last_reading=basis.readings[-1].reading.sequence,
-                    accepted_at_s=self.clock.now_s(),
-                ),
-                rows=_rows(verified, basis.tariffs),
-                usage=verified.usage,
-            )
-            with self.store.write() as unit:
-                unit.statements.add(accepted)
-        return accepted.record, True
+            return Checked(one, basis, self._verified(signed, last_sequence, basis, usage))
+        except Exception as error:
+            one.told.set_exception(error)
+            return None
+
+    def _keep(self, checked: Sequence[Checked]) -> None:
+        """Stores the evidence of all, then accepts all, and tells them; none if anything fails."""
+        cids = self.evidence.put_many([_evidence_blob(one.waiting.signed, one.basis) for one in checked])
+        accepted = [self._accepted(one, cid) for one, cid in zip(checked, cids, strict=True)]
+        with self.store.write() as unit:
+            for statement in accepted:
+                unit.statements.add(statement)
+        for one, statement in zip(checked, accepted, strict=True):
+            one.waiting.told.set_result((statement.record, True))
+
+    def _keep_alone(self, one: Checked) -> None:
+        try:
+            self._keep([one])
+        except Exception as error:
+            one.waiting.told.set_exception(error)
+
+    def _accepted(self, one: Checked, cid: str) -> AcceptedStatement:
+        return AcceptedStatement(
+            record=StatementRecord(
+                signed=one.waiting.signed,
+                evidence=cid,
+                first_reading=one.basis.readings[0].reading.sequence,
+                last_reading=one.basis.readings[-1].reading.sequence,
+                accepted_at_s=self.clock.now_s(),
+            ),
+            rows=_rows(one.verified, one.basis.tariffs),
+            usage=one.verified.usage,
+        )
 
     def _kept(self, unit: UnitOfWork, signed: SignedStatement) -> StatementRecord | None:
         statement = signed.statement

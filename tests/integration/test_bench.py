@@ -19,18 +19,7 @@ LEAST_RATIO_TO_NAIVE = 60
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.gas", "--json"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return _figures("bench.gas")
 
 
 def test_gas_of_a_settled_session_stays_below_its_limit(figures: dict[str, Any]) -> None:
@@ -55,8 +44,37 @@ def test_what_members_do_is_one_cheap_transaction_each(figures: dict[str, Any]) 
 
 def test_audit_of_a_small_record_names_every_tampering_and_nothing_else() -> None:
     sizes = ("--readings", "2000", "--runs", "1", "--tamperings", "20")
+    found = _figures("bench.audit", *sizes)
+    assert (found["tamperings_named"], found["false_alarms"]) == (20, 0)
+    assert found["readings"] >= 2_000
+    for name in ("readings_per_s", "raw_limit_per_s", "ratio_to_raw_limit", "readings_per_s_all_cores", "memory_mb"):
+        assert found[name] > 0, name
+
+
+def test_ingest_of_a_few_deliveries_keeps_every_reading() -> None:
+    sizes = ("--stations", "20", "--deliveries", "3", "--json-deliveries", "2", "--singles", "200", "--runs", "1")
+    found = _figures("bench.ingest", *sizes)
+    assert found["readings"] == 3 * 1_000 + 2 * 1_000 + 200
+    assert (found["stations"], found["runs"]) == (20, 1)
+    for name in ("verified_durable_readings_per_s", "signature_limit_per_s", "json_readings_per_s"):
+        assert found[name] > 0, name
+    assert 0 < found["p50_ms"] <= found["p99_ms"]
+    assert 0 < found["ratio_to_signature_limit"] < 2
+
+
+def test_settlement_of_a_few_statements_leaves_none_behind() -> None:
+    # As many as are settled at once: fewer would wait for more.
+    found = _figures("bench.settle", "--stations", "8", "--statements", "4", "--rows", "2", "--runs", "1")
+    assert (found["statements"], found["sessions"], found["left_behind"]) == (32, 64, 0)
+    assert found["batches"] >= 1
+    assert found["sessions_per_s"] > 0
+    assert found["chain_limit_sessions_per_s"] > 0
+
+
+def _figures(module: str, *arguments: str) -> dict[str, Any]:
+    """What a benchmark prints as its last line."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.audit", "--json", *sizes],
+        [sys.executable, "-m", module, "--json", *arguments],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -66,7 +84,4 @@ def test_audit_of_a_small_record_names_every_tampering_and_nothing_else() -> Non
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert (found["tamperings_named"], found["false_alarms"]) == (20, 0)
-    assert found["readings"] >= 2_000
-    for name in ("readings_per_s", "raw_limit_per_s", "ratio_to_raw_limit", "readings_per_s_all_cores", "memory_mb"):
-        assert found[name] > 0, name
+    return found

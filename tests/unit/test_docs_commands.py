@@ -22,6 +22,8 @@ RUN_ELSEWHERE = {
     "make bench": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.gas": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.audit": "tests/integration/test_bench.py",
+    ".venv/bin/python -m bench.ingest": "tests/integration/test_bench.py",
+    ".venv/bin/python -m bench.settle": "tests/integration/test_bench.py",
     ".venv/bin/wattledger audit": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger status": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger events": "tests/integration/backend/test_events_command.py",

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 
 from backend.adapters.sql import tables as t
 from backend.adapters.sql.chain import Blocks, Outbox
+from backend.adapters.sql.checkpoints import LOG_LIMIT_PAGES, PAGE_BYTES, Checkpoints
 from backend.adapters.sql.counts import Counts
 from backend.adapters.sql.escrow import Debts, Disputes, Guards
 from backend.adapters.sql.keys import Keys
@@ -23,12 +24,15 @@ from backend.application.errors import OtherDeployment
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 20_000
 POOL_SIZE, POOL_OVERFLOW = 8, 120
+LOG_LIMIT_BYTES = LOG_LIMIT_PAGES * PAGE_BYTES
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "temp_store=MEMORY",
+    f"wal_autocheckpoint={LOG_LIMIT_PAGES}",
+    f"journal_size_limit={LOG_LIMIT_BYTES}",
 )
 
 
@@ -79,6 +83,7 @@ class SqlStore:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.engine = make_engine(file)
         self._writing = threading.Lock()
+        self._checkpoints = Checkpoints(file, self._writing)
 
     def upgrade(self) -> None:
         """Brings the tables to the latest migration."""
@@ -100,7 +105,12 @@ class SqlStore:
                     "give another WATTLEDGER_DATA_DIR, or the deployments file that it was made with"
                 )
 
+    def checkpoint(self) -> None:
+        """Carries what was committed from the log into the database file. To be called again and again."""
+        self._checkpoints.run()
+
     def close(self) -> None:
+        """Closes all connections. SQLite carries the log over with the last one."""
         self.engine.dispose()
 
     @contextmanager

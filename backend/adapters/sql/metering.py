@@ -76,13 +76,14 @@ class Sessions:
 
     def page(self, page: Page, wanted: SessionFilter) -> list[SessionRecord]:
         """Sessions in the order in which they came."""
-        table = t.sessions
+        table, query, key = t.sessions, _SESSIONS, t.sessions.c.serial + 0
         equal = same([(table.c.station, wanted.station), (table.c.account, wanted.account)])
-        if wanted.state == SessionState.AUTHORISED:
-            equal.append(table.c.last_reading.is_(None))
-        elif wanted.state is not None:
-            equal += [table.c.last_reading.is_not(None), _state == wanted.state]
-        query = paged(_SESSIONS, table.c.serial, page, equal, within(table.c.not_before_s, wanted.from_s, wanted.to_s))
+        if wanted.state == SessionState.CHARGING and not equal:
+            query = _CHARGING
+        else:
+            key = table.c.serial
+            equal += _in_state(wanted.state)
+        query = paged(query, key, page, equal, within(table.c.not_before_s, wanted.from_s, wanted.to_s))
         return [_session_record(row) for row in self._connection.execute(query).mappings()]
 
     def add(self, session: Session) -> None:
@@ -261,6 +262,31 @@ _state = case(
     else_=SessionState.CHARGING,
 )
 _SESSIONS = select(t.sessions, _state.label("state"))
+_first = select(func.min(t.sessions.c.station).label("station")).cte("stations_with_sessions", recursive=True)
+_later = t.sessions.alias()
+_STATIONS = _first.union_all(
+    select(select(func.min(_later.c.station)).where(_later.c.station > _first.c.station).scalar_subquery()).where(
+        _first.c.station.is_not(None)
+    )
+)
+_CHARGING = _SESSIONS.join(
+    _STATIONS,
+    (t.sessions.c.station == _STATIONS.c.station)
+    & (
+        t.sessions.c.last_reading
+        > select(func.coalesce(func.max(t.statements.c.last_reading), 0))
+        .where(t.statements.c.station == _STATIONS.c.station, t.statements.c.state == StatementState.SETTLED)
+        .correlate(_STATIONS)
+        .scalar_subquery()
+    ),
+)
+"""Sessions that charge, sought station by station: most sessions are settled, and need not be looked at."""
+
+
+def _in_state(state: SessionState | None) -> list[ColumnElement[bool]]:
+    if state == SessionState.AUTHORISED:
+        return [t.sessions.c.last_reading.is_(None)]
+    return [] if state is None else [t.sessions.c.last_reading.is_not(None), _state == state]
 
 
 def _meter(row: RowMapping) -> SignedMeterReading:

@@ -252,6 +252,7 @@ sessions = Table(
     Column("cost_micro", BigInteger, nullable=False),
     Column("last_reading", BigInteger),
     Index("sessions_last_reading", "last_reading"),
+    Index("sessions_read_at_station", "station", "last_reading"),
     Index("sessions_not_before", "not_before_s"),
 )
 

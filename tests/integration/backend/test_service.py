@@ -1,6 +1,9 @@
 """The service as a process: its loop, its data folder, and how it stops."""
 
+import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,20 @@ def test_no_nonce_is_used_twice(own_site: Site) -> None:
     with open_platform(own_site.settings()) as platform, platform.store.engine.connect() as connection:
         nonces = [row.nonce for row in connection.execute(select(t.outbox.c.nonce).order_by(t.outbox.c.nonce))]
     assert nonces == list(range(len(nonces)))
+
+
+def test_what_was_accepted_is_soon_in_the_database_file_alone(own_site: Site, tmp_path: Path) -> None:
+    def readings_without_log() -> int:
+        alone = Path(shutil.copyfile(own_site.folder / "data" / "wattledger.sqlite", tmp_path / "alone.sqlite"))
+        try:
+            with closing(sqlite3.connect(alone)) as connection:
+                return int(connection.execute("SELECT count(*) FROM meter_readings").fetchone()[0])
+        except sqlite3.DatabaseError:
+            return 0  # Copied before the first checkpoint, or in the middle of one.
+
+    with running(own_site) as api:
+        meter = stated(api)
+        wait_until(lambda: readings_without_log() == len(api.get("/v1/readings", station=meter.station)["items"]) > 0)
 
 
 def test_it_stops_when_it_is_told_to(own_site: Site) -> None:

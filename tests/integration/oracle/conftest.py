@@ -14,8 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from domain.errors import StationIsSuspended, WattledgerError
+from domain.errors import Malformed, StationIsSuspended, WattledgerError
 from domain.metering import Basis
+from domain.packet import unpack_readings
 from domain.reading import BmsReading, MeterReading, VerifiedMeterReading, verify_bms, verify_meter
 from domain.session import Session, Usage, open_session
 from domain.signing import SigningDomain
@@ -27,11 +28,14 @@ from domain.verification import verify_statement
 from domain.wire import (
     authorisation_from_json,
     bms_from_json,
+    bms_to_json,
     meter_from_json,
+    meter_to_json,
     replacement_to_json,
     statement_from_json,
 )
 from oracle import keystore
+from oracle.client import MAX_BATCH
 from oracle.replay import ReplaySession, read_sessions
 
 CHAIN_ID = 31_337
@@ -75,7 +79,9 @@ class FakeBackend:
         with self.lock:
             self.requests[f"{method} {path}"] += 1
             try:
-                return self._get(path, query) if method == "GET" else self._post(path, json.loads(body))
+                if method == "GET":
+                    return self._get(path, query)
+                return self._readings(body) if path == "/v1/readings/batch" else self._post(path, json.loads(body))
             except WattledgerError as error:
                 name = re.sub("(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
                 return 422, {"type": f"https://x/problems/{name}", "detail": str(error)}
@@ -139,10 +145,20 @@ class FakeBackend:
             return 201, {"session": hex_text(session.session_id)}
         if path == "/v1/statements":
             return self._statement(value)
+        return 404, {"type": "x/problems/not-found", "detail": path}
+
+    def _readings(self, body: bytes) -> Answer:
+        """Takes a packed delivery."""
+        meter, bms = unpack_readings(body, MAX_BATCH)
+        lists = {
+            "meter": [meter_to_json(one) for one in meter if not isinstance(one, Malformed)],
+            "bms": [bms_to_json(one) for one in bms if not isinstance(one, Malformed)],
+        }
+        assert len(lists["meter"]) + len(lists["bms"]) == len(meter) + len(bms)
         counts = {"accepted": 0, "duplicate": 0}
         refused = []
         for kind, take in (("meter", self._meter), ("bms", self._bms)):
-            for index, item in enumerate(value[kind]):
+            for index, item in enumerate(lists[kind]):
                 try:
                     counts[take(item)] += 1
                 except WattledgerError as error:

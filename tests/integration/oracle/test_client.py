@@ -6,6 +6,7 @@ import pytest
 
 from oracle.client import BackendClient
 from oracle.errors import BackendAnswerInvalid, BackendRefused, BackendUnavailable
+from tests.vectors.world import first_reading, signed_reading
 
 
 class FakeClock:
@@ -109,7 +110,7 @@ def test_a_batch_answer_that_does_not_add_up_acknowledges_nothing(
 ) -> None:
     monkeypatch.setattr(backend, "answer", lambda *_: (200, answer))
     with BackendClient(backend.url, clock) as client, pytest.raises(BackendAnswerInvalid):
-        client.post_readings(meter=["{}"])
+        client.post_readings(meter=[signed_reading(first_reading())])
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://"])

@@ -264,6 +264,7 @@ CASES: list[tuple[str, Any, list[Any]]] = [
     ("sessions", f.SessionFilter(state=SessionState.SETTLED), [1, 2]),
     ("sessions", f.SessionFilter(state=SessionState.CHARGING), [3, 4, 5, 6, 7]),
     ("sessions", f.SessionFilter(state=SessionState.CHARGING, station=2), [3, 5, 7]),
+    ("sessions", f.SessionFilter(state=SessionState.CHARGING, from_s=1040), [4, 5, 6, 7]),
     ("sessions", f.SessionFilter(from_s=1010, to_s=1030), [1, 2]),
     ("statements", f.StatementFilter(station=1), [n for n in STATEMENTS if n % 2 == 0]),
     ("statements", f.StatementFilter(account=1), list(STATEMENTS)),
@@ -377,11 +378,13 @@ def plans_of(store: SqlStore, act: Callable[[UnitOfWork], object]) -> list[str]:
         return [
             str(row.detail)
             for statement, parameters in queries
-            if statement.lstrip().upper().startswith("SELECT")
+            if statement.lstrip().upper().startswith(("SELECT", "WITH"))
             for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)
         ]
 
 
+NO_TABLES = ("CONSTANT ROW", "stations_with_sessions")
+"""The latter are the numbers of stations, each sought after the one before."""
 FILTERED = [(what, wanted) for what, wanted, _ in CASES if wanted != type(wanted)()]
 
 
@@ -390,11 +393,17 @@ def test_filter_uses_an_index_and_walks_no_table(store: SqlStore, what: str, wan
     plans = plans_of(store, lambda unit: listed(unit, what, ALL, wanted))
 
     assert plans
-    assert not [plan for plan in plans if plan.startswith("SCAN") and "CONSTANT ROW" not in plan], plans
+    assert not [plan for plan in plans if plan.startswith("SCAN") and not plan.endswith(NO_TABLES)], plans
     first = next(plan for plan in plans if plan.startswith(("SEARCH", "MULTI-INDEX")))
-    by_state = isinstance(wanted, f.SessionFilter) and wanted.state not in (None, SessionState.AUTHORISED)
-    if not by_state:  # What is settled or charging shows only beside the statements, and most sessions are settled.
+    # What is settled shows only beside the statements, and most sessions are.
+    if not (isinstance(wanted, f.SessionFilter) and wanted.state == SessionState.SETTLED):
         assert "INTEGER PRIMARY KEY" not in first, plans
+
+
+def test_sessions_that_charge_are_sought_within_each_station(store: SqlStore) -> None:
+    plans = plans_of(store, lambda unit: unit.sessions.page(ALL, f.SessionFilter(state=SessionState.CHARGING)))
+
+    assert [plan for plan in plans if "sessions_read_at_station (station=? AND last_reading>?)" in plan], plans
 
 
 @pytest.mark.parametrize(
