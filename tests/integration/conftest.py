@@ -1,4 +1,4 @@
-"""One chain and one backend for all tests that do not need their own; the contracts are deployed once for all."""
+"""One chain for all tests that do not need their own, and one backend for those of a file; one deployment for all."""
 
 from collections.abc import Iterator
 
@@ -20,9 +20,9 @@ def shared_site(with_contracts: SavedSite, tmp_path_factory: pytest.TempPathFact
         yield at
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(shared_site: Site) -> Iterator[Api]:
-    """A running backend that settles only when it is asked to."""
+    """A running backend that settles only when it is asked to. It ends with the file, because it polls all the time."""
     with running(shared_site) as backend:
         yield backend
 
