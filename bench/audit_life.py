@@ -10,6 +10,7 @@ from bench.audit_snapshot import Snapshot, snapshot_of
 from bench.audit_stations import replacement_of, session_of, sign, station_key
 from domain.audit import Auditor
 from domain.audit.claims import AmountClaim, Claims
+from domain.audit.ledger import Books
 from domain.batch import decode_batch
 from domain.batch_chain import BatchChain, page_of
 from domain.signing import compact
@@ -100,9 +101,13 @@ def claims_of(snapshot: Snapshot) -> Claims:
     """What an honest server says of this record."""
     auditor = Auditor(deployed=snapshot.deployed, transactions=snapshot, proofs=snapshot.prover())
     auditor.take(snapshot.log)
-    books = auditor.books
+    return claims_from(auditor.books, snapshot.head())
+
+
+def claims_from(books: Books, block: int) -> Claims:
+    """What these books say, as a server would that has read the chain up to `block`."""
     return Claims(
-        block=snapshot.head(),
+        block=block,
         amounts=[
             AmountClaim(
                 station=p.station,

@@ -98,6 +98,14 @@ class Columns:
     def __len__(self) -> int:
         return len(self.sessions)
 
+    @property
+    def sequence(self) -> "array[int]":
+        return self.numbers[1]
+
+    @property
+    def time_s(self) -> "array[int]":
+        return self.numbers[2]
+
     def signature(self, index: int) -> bytes:
         return self.signatures[index * SIGNATURE_BYTES : (index + 1) * SIGNATURE_BYTES]
 
@@ -110,14 +118,6 @@ class MeterColumns(Columns):
     @property
     def station(self) -> "array[int]":
         return self.numbers[0]
-
-    @property
-    def sequence(self) -> "array[int]":
-        return self.numbers[1]
-
-    @property
-    def time_s(self) -> "array[int]":
-        return self.numbers[2]
 
     @property
     def import_wh(self) -> "array[int]":
@@ -154,14 +154,6 @@ class BmsColumns(Columns):
     @property
     def account(self) -> "array[int]":
         return self.numbers[0]
-
-    @property
-    def sequence(self) -> "array[int]":
-        return self.numbers[1]
-
-    @property
-    def time_s(self) -> "array[int]":
-        return self.numbers[2]
 
     def reading(self, index: int) -> BmsReading:
         return BmsReading(**_named(_BMS, self, index))

@@ -27,12 +27,10 @@ from oracle.clock import Clock
 from oracle.errors import DevicesHalted, KeyMissing, SpoolBehind, TimeAlreadyPassed
 from oracle.outbox import Outbox
 from oracle.progress import Progress
+from oracle.rhythm import FLUSH_PERIOD_S, Rhythm
 from oracle.source import MeterEvent, MeterSource, PluggedIn, Sample
 from oracle.spool import Spool
 from oracle.station_series import StationSeries
-
-FLUSH_EVENTS = 500
-FLUSH_PERIOD_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +70,6 @@ class StationOracle:
         self._spool = spool
         self._client = client
         self._clock = clock
-        self._progress = progress
         self._patience = patience
         self._outbox = Outbox(spool, client)
         self._tariffs = Tariffs(client)
@@ -82,8 +79,8 @@ class StationOracle:
         self._heap: list[tuple[int, StationId, MeterEvent]] = []
         self._waiting: dict[StationId, _Waiting] = {}
         self._unstated: dict[StationId, str] = {}
-        self._asked_s = self._flushed_s = clock.monotonic()
-        self._since_flush = 0
+        self._asked_s = clock.monotonic()
+        self._rhythm = Rhythm(self._outbox, progress, clock, lambda: self.counts)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -109,12 +106,12 @@ class StationOracle:
                 _, station, event = heapq.heappop(self._heap)
                 self._handle(station, event)
             else:
-                self._flush()
+                self._rhythm.flush()
                 self._clock.sleep(self._patience.poll_s if self._waiting else FLUSH_PERIOD_S)
             self._poll()
-            self._flush_if_due()
+            self._rhythm.flush_if_due()
         if not self._clock.stopped:
-            self._flush()
+            self._rhythm.flush()
         self._spool.commit()
         failures = [*self._outbox.halted.values(), *self._outbox.held.values(), *self._unstated.values()]
         if failures and not self._clock.stopped:
@@ -187,7 +184,7 @@ class StationOracle:
                 self._state(series, event.time_s)
         except (ReadingRefused, StatementRefused, NotAuthorised, TimeAlreadyPassed) as error:
             self._outbox.halt(station, f"station {station}", str(error))
-        self._since_flush += 1
+        self._rhythm.after_event()
         if station not in self._waiting:
             self._next(station)
 
@@ -273,14 +270,3 @@ class StationOracle:
             self._unstated[station] = str(error)
         else:
             self._unstated.pop(station, None)
-
-    def _flush_if_due(self) -> None:
-        late = self._clock.monotonic() - self._flushed_s >= FLUSH_PERIOD_S
-        if self._since_flush >= FLUSH_EVENTS or (late and self._since_flush):
-            self._flush()
-
-    def _flush(self) -> None:
-        self._outbox.flush()
-        self._since_flush, self._flushed_s = 0, self._clock.monotonic()
-        if self._progress.due():
-            self._progress.tell(self.counts)

@@ -16,12 +16,11 @@ from oracle.clock import Clock
 from oracle.errors import DevicesHalted, KeyMissing, OracleError
 from oracle.outbox import Outbox
 from oracle.progress import Progress
+from oracle.rhythm import FLUSH_PERIOD_S, Rhythm
 from oracle.source import AuthorisationNeeded, BatterySample, VehicleEvent, VehicleSource
 from oracle.spool import Spool
 
 MAX_PRICE_MICRO_PER_KWH = PriceMicroPerKwh(1_000_000)
-FLUSH_EVENTS = 500
-FLUSH_PERIOD_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +55,12 @@ class VehicleOracle:
         self._spool = spool
         self._client = client
         self._clock = clock
-        self._progress = progress
         self._max_price = max_price
         self._outbox = Outbox(spool, client)
         self._signers: dict[AccountId, Signer] = {}
         self._series: dict[AccountId, _Series] = {}
         self._sessions: dict[str, bytes] = {}
-        self._since_flush, self._flushed_s = 0, clock.monotonic()
+        self._rhythm = Rhythm(self._outbox, progress, clock, lambda: self.counts)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -79,11 +77,11 @@ class VehicleOracle:
             if self._clock.stopped:
                 break
             self._handle(event)
-            self._flush_if_due()
+            self._rhythm.flush_if_due()
         if self._clock.stopped:
             self._spool.commit()
             return
-        self._flush()
+        self._rhythm.flush()
         if self._outbox.halted:
             raise DevicesHalted(list(self._outbox.halted.values()))
 
@@ -121,7 +119,7 @@ class VehicleOracle:
             if isinstance(error, OracleError):
                 raise
             self._outbox.halt(account, f"account {account}", str(error))
-        self._since_flush += 1
+        self._rhythm.after_event()
 
     def _authorise(self, event: AuthorisationNeeded) -> None:
         """Signs the driver's authorisation, unless one was signed before: that one stays."""
@@ -169,16 +167,5 @@ class VehicleOracle:
 
     def _wait_until(self, time_s: int) -> None:
         while self._clock.unix_s() < time_s and not self._clock.stopped:
-            self._flush()
+            self._rhythm.flush()
             self._clock.sleep(FLUSH_PERIOD_S)
-
-    def _flush_if_due(self) -> None:
-        late = self._clock.monotonic() - self._flushed_s >= FLUSH_PERIOD_S
-        if self._since_flush >= FLUSH_EVENTS or late:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._outbox.flush()
-        self._since_flush, self._flushed_s = 0, self._clock.monotonic()
-        if self._progress.due():
-            self._progress.tell(self.counts)

@@ -20,7 +20,7 @@ from requests.exceptions import RequestException
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import TxReceipt
+from web3.types import RPCEndpoint, TxReceipt
 
 from domain.keccak import keccak
 
@@ -30,6 +30,7 @@ POLL_S = 0.05
 TELL_EVERY_S = 15
 GAS_MARGIN_PERCENT = 20
 _SELECTOR_BYTES = 4
+_CHAIN_ID = RPCEndpoint("eth_chainId")
 _Found = TypeVar("_Found")
 _STANDARD: list[dict[str, Any]] = [
     {"type": "error", "name": "Error", "inputs": [{"name": "reason", "type": "string"}]},
@@ -52,7 +53,13 @@ class CallRefused(ChainFailed):
 
 def connect(rpc: str) -> Web3:
     """A connection to the chain; ChainFailed if none answers."""
-    web3 = Web3(HTTPProvider(rpc, request_kwargs={"timeout": REQUEST_LIMIT_S}))
+    provider = HTTPProvider(
+        rpc,
+        request_kwargs={"timeout": REQUEST_LIMIT_S},
+        cache_allowed_requests=True,
+        cacheable_requests={_CHAIN_ID},  # web3 would ask for it before each call
+    )
+    web3 = Web3(provider)
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
     if not web3.is_connected():
         raise ChainFailed(f"no chain answers at {rpc}; start one, for example with anvil")

@@ -78,6 +78,7 @@ class Inspector:
         self._artifacts = compiled() if artifacts is None else artifacts
         self._differences: list[Difference] = []
         self._compared = 0
+        self._contracts: dict[str, Contract] = {}
 
     def look(self, *, handed_over: bool) -> Inspection:
         """Everything. Before the hand-over the deployer is governor."""
@@ -215,8 +216,11 @@ class Inspector:
             yield from within(self._first_block, last)
 
     def contract(self, name: str) -> Contract:
-        address = Web3.to_checksum_address(self._at[name])
-        return self._web3.eth.contract(address=address, abi=self._artifacts[name].abi)
+        """The contract, made once: web3 reads the whole ABI for it."""
+        if name not in self._contracts:
+            address = Web3.to_checksum_address(self._at[name])
+            self._contracts[name] = self._web3.eth.contract(address=address, abi=self._artifacts[name].abi)
+        return self._contracts[name]
 
     def _arguments(self, name: str) -> dict[str, str | int]:
         return self._plan.arguments(name, self._deployer, self._at)

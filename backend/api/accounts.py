@@ -45,6 +45,7 @@ _ACCOUNT = {
     "daily_cap_micro": 15_000_000,
     "deposited_micro": 25_000_000,
 }
+_DEPOSITS = {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}
 
 
 class MemberBody(Strict):
@@ -82,8 +83,13 @@ class DepositsBody(Strict):
 def router(services: Services, operator: Depends) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["accounts"], default_response_class=JsonResponse)
-    only_operator = [operator]
+    _add_views(routes, services)
+    _add_opening(routes, services, operator)
+    _add_deposits(routes, services, operator)
+    return routes
 
+
+def _add_views(routes: APIRouter, services: Services) -> None:
     @routes.get(
         "/accounts",
         responses=answers(200, {"items": [_ACCOUNT], "next": 12}, schema=schemas.listing(schemas.ACCOUNT)),
@@ -107,52 +113,50 @@ def router(services: Services, operator: Depends) -> APIRouter:
         """One member, with its oldest open debts."""
         return JsonResponse(shapes.account_with_debts(services.accounts.get(account)))
 
+
+def _add_opening(routes: APIRouter, services: Services, operator: Depends) -> None:
     @routes.post(
         "/accounts",
         status_code=201,
-        dependencies=only_operator,
+        dependencies=[operator],
         responses=answers(201, {"accounts": [12]}, schema=schemas.record(accounts=schemas.array(schemas.U24))),
         openapi_extra=body_of(MembersBody, {"members": [{"owner": ADDRESS, "driver_key": ADDRESS}]}),
     )
     def open_accounts(body: Body, once: OnceOnly) -> JsonResponse:
         """Opens accounts on chain; members bring their own addresses and keep their keys."""
-        members = model_of(MembersBody, body).members
-        accounts = services.accounts.open(
-            [
-                Member(parse_address(one.owner), parse_address(one.driver_key) if one.driver_key else None)
-                for one in members
-            ],
-            once,
-        )
-        return JsonResponse({"accounts": accounts}, status_code=201)
+        members = [
+            Member(parse_address(one.owner), parse_address(one.driver_key) if one.driver_key else None)
+            for one in model_of(MembersBody, body).members
+        ]
+        return JsonResponse({"accounts": services.accounts.open(members, once)}, status_code=201)
 
+
+def _add_deposits(routes: APIRouter, services: Services, operator: Depends) -> None:
     @routes.post(
         "/accounts/{account}/deposits",
         status_code=201,
-        dependencies=only_operator,
-        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}, schema=schemas.DEPOSITS),
+        dependencies=[operator],
+        responses=answers(201, _DEPOSITS, schema=schemas.DEPOSITS),
         openapi_extra=body_of(AmountBody, {"amount_micro": 25_000_000}),
     )
     def deposit(account: AccountNumber, body: Body, once: OnceOnly) -> JsonResponse:
         """Mints and deposits money for a member."""
-        amount_micro = model_of(AmountBody, body).amount_micro
-        return _paid_in([Deposit(account, amount_micro)], once)
+        return _paid_in(services, [Deposit(account, model_of(AmountBody, body).amount_micro)], once)
 
     @routes.post(
         "/deposits",
         status_code=201,
-        dependencies=only_operator,
-        responses=answers(201, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}, schema=schemas.DEPOSITS),
-        openapi_extra=body_of(DepositsBody, {"deposits": [{"account": 12, "amount_micro": 25_000_000}]}),
+        dependencies=[operator],
+        responses=answers(201, _DEPOSITS, schema=schemas.DEPOSITS),
+        openapi_extra=body_of(DepositsBody, _DEPOSITS),
     )
     def deposit_many(body: Body, once: OnceOnly) -> JsonResponse:
         """Mints once, and deposits money for several members."""
         deposits = model_of(DepositsBody, body).deposits
-        return _paid_in([Deposit(one.account, one.amount_micro) for one in deposits], once)
+        return _paid_in(services, [Deposit(one.account, one.amount_micro) for one in deposits], once)
 
-    def _paid_in(deposits: list[Deposit], once: Once | None) -> JsonResponse:
-        services.accounts.pay_in(deposits, once)
-        shown = [{"account": one.account, "amount_micro": one.amount_micro} for one in deposits]
-        return JsonResponse({"deposits": shown}, status_code=201)
 
-    return routes
+def _paid_in(services: Services, deposits: list[Deposit], once: Once | None) -> JsonResponse:
+    services.accounts.pay_in(deposits, once)
+    shown = [{"account": one.account, "amount_micro": one.amount_micro} for one in deposits]
+    return JsonResponse({"deposits": shown}, status_code=201)

@@ -3,13 +3,7 @@
 from typing import Any
 
 from backend.api.requests import I32_MAX, I32_MIN, SERIAL_MAX, U24_MAX, U32_MAX, U40_MAX
-from backend.application.records import (
-    DisputeState,
-    OutboxState,
-    SessionState,
-    SettlementState,
-    StatementState,
-)
+from backend.application.records import DisputeState, OutboxState, SessionState, SettlementState, StatementState
 from domain.wire import Json
 
 

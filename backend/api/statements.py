@@ -33,7 +33,13 @@ _STATEMENT = STATEMENT | STATEMENT_STATE
 def router(services: Services) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["statements"], default_response_class=JsonResponse)
+    _add_intake(routes, services)
+    _add_list(routes, services)
+    _add_view(routes, services)
+    return routes
 
+
+def _add_intake(routes: APIRouter, services: Services) -> None:
     @routes.post(
         "/statements",
         status_code=201,
@@ -51,6 +57,8 @@ def router(services: Services) -> APIRouter:
         content = {"statement": shapes.statement_id(record.place), "evidence": record.evidence}
         return JsonResponse(content, status_code=201 if is_new else 200)
 
+
+def _add_list(routes: APIRouter, services: Services) -> None:
     @routes.get(
         "/statements",
         responses=answers(200, {"items": [_STATEMENT], "next": 12}, schema=schemas.listing(schemas.STATEMENT)),
@@ -79,6 +87,8 @@ def router(services: Services) -> APIRouter:
         records = services.lists.statements(Page(after, limit), wanted)
         return JsonResponse(shapes.page(records, limit, shapes.statement, lambda record: record.serial))
 
+
+def _add_view(routes: APIRouter, services: Services) -> None:
     @routes.get(
         "/statements/{statement}",
         responses=answers(
@@ -91,5 +101,3 @@ def router(services: Services) -> APIRouter:
         if place is None:
             raise Malformed("a statement is named <station>-<sequence>, such as 7-2")
         return JsonResponse(shapes.statement_way(services.ways.statement(int(place[1]), int(place[2]))))
-
-    return routes

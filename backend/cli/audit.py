@@ -1,6 +1,8 @@
 """`wattledger audit`: re-checks everything from chain and blobs alone."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -53,24 +55,7 @@ def audit_command(
     try:
         secret = read_secret(str(ipfs_auth_file)) if ipfs_auth_file else None
         deployed = load_deployment(deployment)
-        subject = AuditSubject(first_block=deployed.block, deployed=deployed.deployed)
-        chain = ChainReader(rpc, deployed)
-        chain.check_chain()
-        domains = {"stations": deployed.station_domain, "accounts": deployed.account_domain}
-        with (
-            audit_store(checkpoint, _name(deployed)) as store,
-            proving(evidence, **domains, jobs=jobs, secret=secret) as proofs,
-            shown(errors) as progress,
-        ):
-            result = audit(
-                subject,
-                chain,
-                proofs,
-                store=store,
-                claims=(lambda block: fetch_claims(claims, block, clock)) if claims else None,
-                progress=progress,
-                notice=lambda text: _say(errors, text),
-            )
+        with _audited(deployed, rpc, evidence, secret, claims, checkpoint, jobs, errors) as result:
             run = Run(deployment=deployed, jobs=jobs, duration_s=clock.monotonic_s() - began_s)
             if report is not None:
                 write_report(report, result, run)
@@ -80,6 +65,37 @@ def audit_command(
         _say(errors, str(error))
         raise typer.Exit(COULD_NOT_RUN) from error
     raise typer.Exit(FOUND_SOMETHING if found else 0)
+
+
+@contextmanager
+def _audited(
+    deployed: Deployment,
+    rpc: str,
+    evidence: str,
+    secret: str | None,
+    claims: str | None,
+    checkpoint: Path | None,
+    jobs: int,
+    errors: Console,
+) -> Iterator[AuditResult]:
+    """The result of the audit, whose findings can be read until its store is closed."""
+    chain = ChainReader(rpc, deployed)
+    chain.check_chain()
+    domains = {"stations": deployed.station_domain, "accounts": deployed.account_domain}
+    with (
+        audit_store(checkpoint, _name(deployed)) as store,
+        proving(evidence, **domains, jobs=jobs, secret=secret) as proofs,
+        shown(errors) as progress,
+    ):
+        yield audit(
+            AuditSubject(first_block=deployed.block, deployed=deployed.deployed),
+            chain,
+            proofs,
+            store=store,
+            claims=(lambda block: fetch_claims(claims, block, SystemClock())) if claims else None,
+            progress=progress,
+            notice=lambda text: _say(errors, text),
+        )
 
 
 def _say(console: Console, text: str) -> None:

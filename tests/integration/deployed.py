@@ -84,7 +84,7 @@ def deployed(folder: Path, plan: Plan = PLAN) -> Iterator[Deployed]:
     file = folder / "deployment.json"
     with anvil() as rpc:
         Deployer(connect(rpc), DEPLOYER, file, lambda _: None).run(plan)
-        yield Deployed(rpc, file, Web3(HTTPProvider(rpc)))
+        yield Deployed(rpc, file, connect(rpc))
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def undone(rpc: str) -> Iterator[None]:
 
 def request(rpc: str, method: str, *parameters: object) -> Any:
     """A JSON-RPC request to the node."""
-    answer = cast(Mapping[str, Any], Web3(HTTPProvider(rpc)).provider.make_request(cast(Any, method), list(parameters)))
+    answer = cast(Mapping[str, Any], HTTPProvider(rpc).make_request(cast(Any, method), list(parameters)))
     assert "error" not in answer, answer
     return answer["result"]
 

@@ -73,7 +73,7 @@ def roles(at: Deployed) -> dict[str, int]:
 
 def assert_complete(chain: str, file: Path) -> None:
     """The chain and the file are what an uninterrupted deployment leaves."""
-    at = Deployed(chain, file, Web3(HTTPProvider(chain)))
+    at = Deployed(chain, file, connect(chain))
     assert at.state()["complete"] is True
     assert set(load_deployment(file).contracts) <= set(at.state()["contracts"]) == set(DEPLOYED)
     assert roles(at) == {
@@ -183,7 +183,7 @@ def test_contract_whose_place_was_taken_by_another_transaction_is_deployed_elsew
 def test_what_governance_changed_since_is_told_and_left_alone(chain: str, tmp_path: Path) -> None:
     file, said = tmp_path / "deployment.json", list[str]()
     deploy(chain, file)
-    at = Deployed(chain, file, Web3(HTTPProvider(chain)))
+    at = Deployed(chain, file, connect(chain))
     at.transact(GOVERNOR, "Escrow", "removeModule", at.address("DisputeCourt"))
     account = at.view("AccountRegistry", "accountOf", AUDITOR.address)
     at.transact(GOVERNOR, "AccountRegistry", "revokeRole", account, int(Role.AUDITOR))
@@ -199,7 +199,7 @@ def test_without_a_governor_the_deployer_stays_and_it_is_said(chain: str, tmp_pa
     file, said = tmp_path / "deployment.json", list[str]()
     deploy(chain, file, said.append, replace(PLAN, governor=None))
     assert f"NO GOVERNOR WAS GIVEN: the deployer {DEPLOYER.address} stays governor" in said
-    at = Deployed(chain, file, Web3(HTTPProvider(chain)))
+    at = Deployed(chain, file, connect(chain))
     assert roles(at)[DEPLOYER.address] == Role.GOVERNOR
     assert at.state()["roles"]["governor"] == DEPLOYER.address
     assert run(["--rpc", chain, "--check", str(file)]) == 0

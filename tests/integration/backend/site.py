@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -57,6 +59,8 @@ PASSPHRASE = "for tests"
 RATED_POWER_W = 22_000
 PRICE = 300_001
 START_LIMIT_S = 120
+TLS = ssl.create_default_context()
+"""Made once, because a client that makes its own takes longer for it than for many requests; nothing here uses it."""
 
 _numbers = iter(range(1, 1_000_000))
 
@@ -98,7 +102,7 @@ class Site:
     def request(self, method: str, *parameters: object) -> Any:
         """A JSON-RPC request to the node."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
-        answer = httpx.post(self.rpc, json=body, timeout=20).json()
+        answer = httpx.post(self.rpc, json=body, timeout=20, verify=TLS, trust_env=False).json()
         assert "error" not in answer, answer
         return answer["result"]
 
@@ -133,6 +137,29 @@ def site(folder: Path, *anvil_options: str) -> Iterator[Site]:
         )
         Deployer(connect(rpc), governor, folder / "deployment.json", lambda _: None).run(plan)
         yield Site(folder, rpc, governor, operator)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSite:
+    """A site that has ended: its files, and the state of its chain for others to begin with."""
+
+    at: Site
+    state: str
+
+    @contextmanager
+    def restored(self, folder: Path) -> Iterator[Site]:
+        """A chain of its own that goes on where the saved one ended."""
+        shutil.copytree(self.at.folder, folder, dirs_exist_ok=True)
+        with anvil() as rpc:
+            at = replace(self.at, folder=folder, rpc=rpc)
+            assert at.request("anvil_loadState", self.state)
+            yield at
+
+
+def saved_site(folder: Path) -> SavedSite:
+    """The contracts, deployed once."""
+    with site(folder) as at:
+        return SavedSite(at, at.request("anvil_dumpState"))
 
 
 def _keystore(file: Path, key: LocalAccount) -> None:
@@ -200,16 +227,16 @@ def running(at: Site, data: str = "data", **more: str) -> Iterator[Api]:
             stderr=log,
         )
     url = f"http://127.0.0.1:{port}"
-    bearer = {"Authorization": f"Bearer {TOKEN}"}
     try:
-        _wait(url, process, at.folder / f"{data}.log")
-        with (
-            httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
-            httpx.Client(base_url=url, timeout=60, trust_env=False, headers=bearer) as operator_http,
-        ):
+        with _client(url) as http, _client(url, {"Authorization": f"Bearer {TOKEN}"}) as operator_http:
+            _wait(http, process, at.folder / f"{data}.log")
             yield Api(at, url, process, http, operator_http)
     finally:
         stop(process)
+
+
+def _client(url: str, headers: dict[str, str] | None = None) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=60, trust_env=False, headers=headers, verify=TLS)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -221,11 +248,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=10)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx.get(f"{url}/v1/health", timeout=2, trust_env=False).raise_for_status()
+            http.get("/v1/health", timeout=2).raise_for_status()
         except httpx.HTTPError:
             time.sleep(0.05)
         else:

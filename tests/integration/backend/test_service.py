@@ -13,11 +13,7 @@ from backend.adapters.sql import tables as t
 from backend.application.errors import OtherDeployment
 from backend.main import Platform, open_platform
 from tests.integration.backend.refusals import wait_until
-from tests.integration.backend.site import (
-    Site,
-    running,
-    site,
-)
+from tests.integration.backend.site import Site, running, site
 from tests.integration.backend.stated import state_of, stated
 
 

@@ -37,6 +37,7 @@ from domain.wire import (
 from oracle import keystore
 from oracle.client import MAX_BATCH
 from oracle.replay import ReplaySession, read_sessions
+from tests.integration.oracle.day import DAY, SMALL
 
 CHAIN_ID = 31_337
 ACCOUNT_REGISTRY, STATION_REGISTRY = b"\xa1" * 20, b"\x57" * 20
@@ -353,3 +354,8 @@ def make_site(tmp_path: Path, backend: FakeBackend) -> Callable[..., Site]:
         return Site(tmp_path, sessions, backend, day)
 
     return make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site(SMALL, DAY)

@@ -1,87 +1,23 @@
 """Whole days through the command line against a backend that checks everything."""
 
-import contextlib
 import gzip
 import json
 import os
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from domain.errors import ReadingRefused
 from domain.units import UnixSeconds
-from oracle.cli import app
-from oracle.replay import plan_of
+from tests.integration.oracle.day import DAY, HEADER, SMALL, check_complete, planned, row, run, settled
 
-HEADER = (
-    "arrival,departure,requested_energy (kWh),delivered_energy (kWh),station_id,session_id,estimated_departure,claimed"
-)
-DAY = date(2019, 7, 10)
 DATA = Path(os.environ.get("WATTLEDGER_CHARGING_DATA", Path(__file__).parents[4] / "shared" / "data" / "charging"))
 RECORDED = DATA / "acn_jpl_2019-05-01_2019-08-31.csv.gz"
 MakeSite = Callable[..., Any]
-
-
-def row(station: str, key: str, start: str, end: str, kwh: str = "10.5", requested: str = "12") -> str:
-    at = [f"2019-07-10 {moment}-07:00" for moment in (start, end)]
-    return f"{at[0]},{at[1]},{requested},{kwh},{station},{key},{at[1]},True"
-
-
-SMALL = "\n".join(
-    [
-        HEADER,
-        row("A", "a1", "06:01:02", "16:50:03", "21.345"),
-        row("A", "a2", "16:51:00", "17:30:00", "4.1"),
-        row("B", "b1", "07:00:00", "19:11:11", "30.001", "10"),
-        row("C", "c1", "08:00:00", "08:02:00", "0.7"),
-    ]
-)
-
-
-@pytest.fixture
-def site(make_site: MakeSite) -> Any:
-    return make_site(SMALL, DAY)
-
-
-def run(arguments: list[str]) -> Any:
-    return CliRunner().invoke(app, arguments)
-
-
-def settled(site: Any) -> tuple[int, int]:
-    """Wh that statements close with, above the registers at registration."""
-    backend = site.backend
-    closing = [(backend.stations[n], s[-1]) for n, s in backend.statements.items()]
-    return (
-        sum(last.import_wh - station.import_wh for station, last in closing),
-        sum(last.export_wh - station.export_wh for station, last in closing),
-    )
-
-
-def planned(site: Any) -> tuple[int, int]:
-    plans = [plan_of(session) for session in site.sessions]
-    return sum(p.charged_wh for p in plans), sum(p.discharged_wh for p in plans)
-
-
-def check_complete(site: Any) -> None:
-    backend = site.backend
-    assert backend.conflicts == []
-    assert settled(site) == planned(site)
-    for series in backend.readings.values():
-        assert [r.reading.sequence for r in series] == list(range(1, len(series) + 1))
-    expected = sum(len(plan_of(s).reading_times()) for s in site.sessions)
-    assert sum(map(len, backend.readings.values())) == expected
-    assert sum(map(len, backend.bms.values())) == expected
 
 
 def test_a_day_is_signed_sent_stated_and_accepted_to_the_last_wh(site: Any) -> None:
@@ -226,93 +162,6 @@ def test_a_date_without_sessions_is_answered_with_those_there_are(site: Any) -> 
     result = run(site.command("stations", day=date(2019, 7, 11)))
     assert result.exit_code == 1
     assert "2019-07-10" in result.output
-
-
-def start(arguments: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    with log.open("ab") as errors:
-        return subprocess.Popen(
-            [sys.executable, "-m", "oracle.cli", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            cwd=Path(__file__).parents[3],
-        )
-
-
-def spooled(path: Path) -> dict[tuple[str, int, int], str]:
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        rows = database.execute("SELECT kind, device, sequence, body FROM message").fetchall()
-    return {(kind, device, sequence): body for kind, device, sequence, body in rows}
-
-
-@pytest.mark.parametrize("service", ["vehicles", "stations"])
-def test_an_oracle_that_is_killed_again_and_again_loses_and_repeats_nothing(site: Any, service: str) -> None:
-    if service == "stations":
-        assert run(site.command("vehicles")).exit_code == 0
-    spool, log = site.folder / f"{service}.db", site.folder / "log"
-    kind = "bms" if service == "vehicles" else "meter"
-    expected = sum(len(plan_of(s).reading_times()) for s in site.sessions)
-    before: dict[tuple[str, int, int], str] = {}
-    for kills in range(3):
-        # The backend answers nothing useful after a while, so that the kill hits work half sent.
-        site.backend.faults[:] = []
-        process = start(site.command(service), log)
-        _wait_until(partial(_has_received, site, kind, kills * 60))
-        site.backend.faults[:] = [(503, {"Retry-After": "1"})] * 1_000
-        process.send_signal(signal.SIGKILL)
-        assert process.wait(timeout=10) == -signal.SIGKILL
-        now = spooled(spool)
-        assert before.items() <= now.items()
-        before = now
-    site.backend.faults[:] = []
-    assert start(site.command(service), log).wait(timeout=60) == 0, log.read_text()
-    after = spooled(spool)
-    assert before.items() <= after.items()
-    assert site.backend.conflicts == []
-    assert len([k for k in after if k[0] == kind]) == _received(site, kind) == expected
-
-
-def _has_received(site: Any, kind: str, more_than: int) -> bool:
-    return _received(site, kind) > more_than
-
-
-def _received(site: Any, kind: str) -> int:
-    return len([k for k in list(site.backend.bodies) if k[0] == kind])
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(2_000):
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("nothing happened for 10 s")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_a_waiting_oracle_cleanly(site: Any, number: signal.Signals) -> None:
-    process = start(site.command("stations", "--wait-s", "60"), site.folder / "log")
-    _wait_until(lambda: site.backend.requests["GET /v1/sessions"] > 2)
-    process.send_signal(number)
-    assert process.wait(timeout=5) == 0, (site.folder / "log").read_text()
-    assert site.progress("stations")["state"] == "stopped"
-
-
-def test_two_oracles_cannot_share_a_spool(site: Any) -> None:
-    process = start(site.command("stations"), site.folder / "log")
-    _wait_until(lambda: site.backend.requests["GET /v1/sessions"] > 0)
-    result = run(site.command("stations"))
-    process.terminate()
-    assert process.wait(timeout=5) == 0
-    assert result.exit_code == 1
-    assert "in use by another oracle" in result.output
-
-
-def test_stations_and_vehicles_run_side_by_side(site: Any) -> None:
-    stations = start(site.command("stations", "--poll-s", "0.1"), site.folder / "log")
-    vehicles = start(site.command("vehicles"), site.folder / "log")
-    assert vehicles.wait(timeout=60) == 0
-    assert stations.wait(timeout=60) == 0
-    check_complete(site)
 
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="WATTLEDGER_CHARGING_DATA names no folder with the recorded sessions")

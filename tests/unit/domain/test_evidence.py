@@ -28,7 +28,7 @@ from domain.evidence import (
     vehicle_blob,
 )
 from domain.reading import SignedMeterReading
-from tests.unit.domain.test_reading import BMS, signed_bms
+from tests.unit.domain.bms import BMS, signed_bms
 from tests.vectors.world import ALICE, BOB, authorisation, busy_day, busy_statement
 
 STATEMENT = StatementEvidence(

@@ -5,7 +5,7 @@ import pytest
 from domain.errors import Malformed, OutOfRange
 from domain.packet import pack_readings, unpack_readings
 from domain.reading import SignedMeterReading
-from tests.unit.domain.test_reading import BMS, signed_bms
+from tests.unit.domain.bms import BMS, signed_bms
 from tests.vectors.world import STATION_KEY, first_reading, signed_reading
 
 HEADER_BYTES, SESSION_BYTES, METER_BYTES, BMS_BYTES = 14, 32, 103, 97

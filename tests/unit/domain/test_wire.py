@@ -19,7 +19,7 @@ from domain.wire import (
     statement_from_json,
     statement_to_json,
 )
-from tests.unit.domain.test_reading import BMS, signed_bms
+from tests.unit.domain.bms import BMS, signed_bms
 from tests.vectors.world import (
     ALICE,
     START_S,
