@@ -292,3 +292,150 @@ class EvidenceAltered(WattledgerError):
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(f"blob {expected} has content of {found}; restore it from another replica")
         self.expected, self.found = expected, found
+
+
+# --- auctions ----------------------------------------------------------------------------------
+
+
+class OrderRefused(Malformed):
+    """An order that the zone's terms, or the other orders of the book, leave no place for."""
+
+
+class OffTick(OrderRefused):
+    """A price that is no multiple of the zone's tick."""
+
+    def __init__(self, price_micro_per_kwh: int, tick_micro_per_kwh: int) -> None:
+        super().__init__(f"{price_micro_per_kwh} micro-euro per kWh is no multiple of {tick_micro_per_kwh}")
+        self.price_micro_per_kwh, self.tick_micro_per_kwh = price_micro_per_kwh, tick_micro_per_kwh
+
+
+class ExpiresBeforeGate(OrderRefused):
+    """An order that has expired when its book closes."""
+
+    def __init__(self, expiry_s: int, closes_s: int) -> None:
+        super().__init__(f"the order expires at {expiry_s}, its book closes at {closes_s}; sign a later expiry")
+        self.expiry_s, self.closes_s = expiry_s, closes_s
+
+
+class OtherAuction(OrderRefused):
+    """An order for another zone or interval than the book's."""
+
+    def __init__(self, field: str, expected: int, received: int) -> None:
+        super().__init__(f"the order is for {field} {received}, the book for {expected}")
+        self.field, self.expected, self.received = field, expected, received
+
+
+class NonceTaken(OrderRefused):
+    """Two orders of one account with the same nonce, or the same order twice."""
+
+    def __init__(self, account: int, nonce: int) -> None:
+        super().__init__(f"account {account} has two orders with nonce {nonce} in this book; leave one out")
+        self.account, self.nonce = account, nonce
+
+
+class BackstopPastLimit(OrderRefused):
+    """More of the grid account than the zone may import or export in an interval."""
+
+    def __init__(self, direction: str, limit_wh: int, asked_wh: int) -> None:
+        super().__init__(f"the grid account has {asked_wh} Wh of {direction}, the zone's limit is {limit_wh} Wh")
+        self.direction, self.limit_wh, self.asked_wh = direction, limit_wh, asked_wh
+
+
+class BookRefused(Malformed):
+    """Lines that are no book of this zone."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line} of the book: {reason}")
+        self.line, self.reason = line, reason
+
+
+class QuantitiesDiffer(WattledgerError):
+    """A rule for orders of one quantity was asked to clear a book with several."""
+
+    def __init__(self, least_wh: int, most_wh: int) -> None:
+        super().__init__(f"the orders have {least_wh} to {most_wh} Wh; SBBA takes orders of one quantity, use MUDA")
+        self.least_wh, self.most_wh = least_wh, most_wh
+
+
+class ClearingRefused(WattledgerError):
+    """A claimed clearing that its book does not bear out."""
+
+
+class OtherBook(ClearingRefused):
+    """The lines are not those that were committed."""
+
+    def __init__(self, expected: bytes, found: bytes) -> None:
+        super().__init__(f"digest {hex_text(expected)} was committed, these lines have {hex_text(found)}")
+        self.expected, self.found = expected, found
+
+
+class ForcedLinesDiffer(ClearingRefused):
+    """A forced order was left out, added, altered or moved."""
+
+    def __init__(self, expected: bytes, found: bytes) -> None:
+        super().__init__(f"the forced lines have chain {hex_text(found)}, those of the interval {hex_text(expected)}")
+        self.expected, self.found = expected, found
+
+
+class PriceNotPossible(ClearingRefused):
+    """A claimed price interval that is empty or leaves the zone's range."""
+
+    def __init__(self, lo: int, hi: int) -> None:
+        super().__init__(f"no prices from {lo} to {hi} are possible in this zone")
+        self.lo, self.hi = lo, hi
+
+
+class PriceDoesNotClear(ClearingRefused):
+    """At a claimed price, demand and supply do not meet in the claimed volume."""
+
+    def __init__(self, price: int, volume_wh: int) -> None:
+        super().__init__(f"at {price} micro-euro per kWh the book does not clear with {volume_wh} Wh")
+        self.price, self.volume_wh = price, volume_wh
+
+
+class VolumeDiffers(ClearingRefused):
+    """Not the greatest volume."""
+
+    def __init__(self, claimed_wh: int, found_wh: int) -> None:
+        super().__init__(f"{claimed_wh} Wh are claimed, {found_wh} Wh can be traded")
+        self.claimed_wh, self.found_wh = claimed_wh, found_wh
+
+
+class PriceIntervalTooShort(ClearingRefused):
+    """A price next to the claimed interval clears as well, so that its middle is another one."""
+
+    def __init__(self, price: int) -> None:
+        super().__init__(f"{price} micro-euro per kWh clears as well, but lies outside the claimed interval")
+        self.price = price
+
+
+class RationingDiffers(ClearingRefused):
+    """The claim says something else of the orders at the price than the book does."""
+
+    def __init__(self, what: str, claimed: int, found: int) -> None:
+        super().__init__(f"{what}: {claimed} is claimed, the book has {found}")
+        self.what, self.claimed, self.found = what, claimed, found
+
+
+class FillsDiffer(ClearingRefused):
+    """The fills of a side do not sum to the volume."""
+
+    def __init__(self, side: str, volume_wh: int, filled_wh: int) -> None:
+        super().__init__(f"{side} orders are filled with {filled_wh} Wh, the volume is {volume_wh} Wh")
+        self.side, self.volume_wh, self.filled_wh = side, volume_wh, filled_wh
+
+
+class BackstopFilledPastLimit(ClearingRefused):
+    """The grid account sells or buys more than the zone's limit."""
+
+    def __init__(self, direction: str, limit_wh: int, filled_wh: int) -> None:
+        super().__init__(f"the grid account has {filled_wh} Wh of {direction} filled, the limit is {limit_wh} Wh")
+        self.direction, self.limit_wh, self.filled_wh = direction, limit_wh, filled_wh
+
+
+class OrdersCross(ClearingRefused):
+    """Something can be traded in a book of which the claim says that nothing can."""
+
+    def __init__(self, price: int, demand_wh: int, supply_wh: int) -> None:
+        super().__init__(f"{demand_wh} Wh are wanted above {price} micro-euro per kWh, {supply_wh} Wh offered up to it")
+        self.price, self.demand_wh, self.supply_wh = price, demand_wh, supply_wh
