@@ -71,6 +71,16 @@ def test_settlement_of_a_few_statements_leaves_none_behind() -> None:
     assert found["chain_limit_sessions_per_s"] > 0
 
 
+def test_auction_of_a_few_books_clears_each_rightly() -> None:
+    sizes = ("--books", "300", "--small", "1000", "--large", "5000", "--runs", "1")
+    found = _figures("bench.auction", *sizes)
+    assert (found["books"], found["equilibrium_violations"], found["below_max_volume"]) == (300, 0, 0)
+    assert 100 < found["books_that_trade"] < 300
+    assert (found["small_orders"], found["large_orders"], found["runs"]) == (1_000, 5_000, 1)
+    for name in ("clear_10k_orders_ms", "clear_1m_orders_s", "growth_to_n_log_n", "raw_argsort_1m_s"):
+        assert found[name] > 0, name
+
+
 def _figures(module: str, *arguments: str) -> dict[str, Any]:
     """What a benchmark prints as its last line."""
     done = subprocess.run(

@@ -24,6 +24,7 @@ RUN_ELSEWHERE = {
     ".venv/bin/python -m bench.audit": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.ingest": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.settle": "tests/integration/test_bench.py",
+    ".venv/bin/python -m bench.auction": "tests/integration/test_bench.py",
     ".venv/bin/wattledger audit": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger status": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger events": "tests/integration/backend/test_events_command.py",

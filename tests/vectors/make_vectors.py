@@ -1,6 +1,7 @@
 """Writes `vectors.json`: digests and batches that every implementation must agree on, byte for byte.
 
-Run `python -m tests.vectors.make_vectors` after a change that is meant. A test holds the file against this.
+It writes `auction.json` as well, see `make_auction_vectors.py`. Run `python -m tests.vectors.make_vectors` after a
+change that is meant. A test holds the files against this.
 The keys in it are made up from their names and guard nothing.
 """
 
@@ -34,6 +35,7 @@ from domain.units import (
     UnixSeconds,
 )
 from domain.wire import authorisation_to_json, bms_to_json, meter_to_json, replacement_to_json, statement_to_json
+from tests.vectors import make_auction_vectors
 from tests.vectors.world import (
     ACCOUNT_DOMAIN,
     ALICE,
@@ -331,3 +333,4 @@ def key_json(key: Key) -> dict[str, str]:
 
 if __name__ == "__main__":
     PATH.write_text(text())
+    make_auction_vectors.write()
