@@ -177,7 +177,7 @@ def _check_shares(sums: _Sums, claim: CrossingClaim) -> None:
     if shares.share_wh != share_wh:
         raise RationingDiffers("Wh shared", shares.share_wh, share_wh)
     nobody = shares.remainder == shares.at_wh and shares.line == 0
-    if not nobody and not (sums.threshold_met and shares.remainder > 0):
+    if not nobody and not sums.threshold_met:
         raise RationingDiffers("line of the threshold", shares.line, -1)
 
 

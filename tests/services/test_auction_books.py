@@ -34,7 +34,7 @@ def test_every_one_of_100000_random_books_is_cleared_by_the_rulebook() -> None:
             assert surplus(book, terms, result.fills) == surplus(book, terms, best)
             assert check_claim(book.lines, result.claim, terms) == result.fills
             trading += result.price_micro_per_kwh is not None
-            for _, claim in altered_claims(result.claim, terms, result.price_micro_per_kwh):
+            for _, claim in altered_claims(book, terms, result):
                 with pytest.raises(ClearingRefused):
                     check_claim(book.lines, claim, terms)
                 refused += 1

@@ -119,7 +119,7 @@ def clearing_json(result: Clearing) -> dict[str, Any]:
 
 def refused_claims(book: Book, terms: ZoneTerms, result: Clearing) -> Iterator[dict[str, Any]]:
     """Claims beside the right one, and the error that each meets."""
-    for what, claim in altered_claims(result.claim, terms, result.price_micro_per_kwh):
+    for what, claim in altered_claims(book, terms, result):
         try:
             check_claim(book.lines, claim, terms)
         except ClearingRefused as error:
@@ -128,9 +128,9 @@ def refused_claims(book: Book, terms: ZoneTerms, result: Clearing) -> Iterator[d
             raise AssertionError(f"{what} is accepted")
 
 
-def altered_claims(claim: Claim, terms: ZoneTerms, price: int | None) -> Iterator[tuple[str, Claim]]:
-    """The claim with one number changed, and the claim of the other kind."""
-    tick = terms.tick_micro_per_kwh
+def altered_claims(book: Book, terms: ZoneTerms, result: Clearing) -> Iterator[tuple[str, Claim]]:
+    """The right claim with one number changed, and claims of other kinds."""
+    claim, price, tick = result.claim, result.price_micro_per_kwh, terms.tick_micro_per_kwh
     if isinstance(claim, NothingCrosses) or price is None:
         yield "something crosses", CrossingClaim(1, 0, 0, None)
         yield "no energy crosses", CrossingClaim(0, 0, 0, None)
@@ -142,6 +142,11 @@ def altered_claims(claim: Claim, terms: ZoneTerms, price: int | None) -> Iterato
         yield f"lo {by:+}", replace(claim, lo=claim.lo + by)
         yield f"hi {by:+}", replace(claim, hi=claim.hi + by)
         yield f"lo and hi {by:+}", replace(claim, lo=claim.lo + by, hi=claim.hi + by)
+    for sell in (False, True):
+        own = (x for x in book.lines if x.sell == sell)
+        at_wh = sum(x.quantity_wh for x in own if terms.net(sell=sell, limit=x.limit_micro_per_kwh) == price)
+        all_of_it = Shares(sell, at_wh, at_wh, at_wh, 0)
+        yield f"{'sellers' if sell else 'buyers'} share all that they want", replace(claim, shares=all_of_it)
     if claim.shares is None:
         yield "a rationed side", replace(claim, shares=Shares(False, claim.volume_wh + 1, claim.volume_wh, 1, 0))
         return

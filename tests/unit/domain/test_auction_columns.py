@@ -34,7 +34,7 @@ def test_columns_of_several_lengths_or_of_floats_are_malformed() -> None:
     with pytest.raises(Malformed):
         columns([True, False], [1], [0, 0])
     with pytest.raises(Malformed):
-        Columns(np.array([True]), np.array([1.0]), np.array([0]))  # type: ignore[arg-type] # that is the point
+        Columns(np.array([True]), np.array([1.0]), np.array([0]))
 
 
 def test_more_orders_than_fit_without_overflow_are_refused() -> None:
