@@ -178,7 +178,7 @@ def _check_shares(sums: _Sums, claim: CrossingClaim) -> None:
         raise RationingDiffers("Wh shared", shares.share_wh, share_wh)
     nobody = shares.remainder == shares.at_wh and shares.line == 0
     if not nobody and not sums.threshold_met:
-        raise RationingDiffers("line of the threshold", shares.line, -1)
+        raise RationingDiffers("orders with the line and the remainder of the threshold", 1, 0)
 
 
 def _check_fills(sums: _Sums, claim: CrossingClaim, terms: ZoneTerms) -> None:
