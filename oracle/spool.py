@@ -8,6 +8,7 @@ One process uses a spool at a time, and a spool belongs to one network and one s
 import fcntl
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ class Spool:
             self._db = _connected(path)
             try:
                 self._claim(owner)
+                self._counts = self._counted()
             except BaseException:
                 self._db.close()
                 raise
@@ -112,7 +114,9 @@ class Spool:
                 " ON CONFLICT (kind, device, sequence) DO NOTHING",
                 (kind, device, sequence, time_s, body),
             )
-            if added.rowcount == 0 and self.get(kind, device, sequence) != body:
+            if added.rowcount:
+                self._counts[kind, "signed"] += 1
+            elif self.get(kind, device, sequence) != body:
                 raise SignedDifferently(kind, device, sequence)
 
     def get(self, kind: Kind, device: int, sequence: int) -> str | None:
@@ -139,7 +143,12 @@ class Spool:
 
     def mark_sent(self, ids: Iterable[int]) -> None:
         with self._writing():
-            self._db.executemany("UPDATE message SET sent = 1 WHERE id = ?", [(number,) for number in ids])
+            for number in ids:
+                marked = self._db.execute(
+                    "UPDATE message SET sent = 1 WHERE id = ? AND sent = 0 RETURNING kind", (number,)
+                ).fetchall()
+                for (kind,) in marked:
+                    self._counts[kind, "sent"] += 1
         self.commit()
 
     def send_again(self, kind: Kind, device: int, after_sequence: int) -> int:
@@ -150,12 +159,13 @@ class Spool:
                 (kind, device, after_sequence),
             ).rowcount
         self.commit()
+        self._counts[kind, "sent"] -= changed
         return changed
 
     def counts(self) -> dict[str, int]:
         """How many of each kind were signed and sent."""
-        rows = self._db.execute("SELECT kind, count(*), sum(sent) FROM message GROUP BY kind ORDER BY kind")
-        return {f"{kind}_{what}": n for kind, made, sent in rows for what, n in (("signed", made), ("sent", sent))}
+        kinds = sorted({kind for kind, _ in self._counts})
+        return {f"{kind}_{what}": self._counts[kind, what] for kind in kinds for what in ("signed", "sent")}
 
     # --- stations ------------------------------------------------------------------------------
 
@@ -209,6 +219,11 @@ class Spool:
                 "give another --spool"
             )
         self.commit()
+
+    def _counted(self) -> Counter[tuple[str, str]]:
+        """Counted once: the table grows with every reading, and progress is told every few seconds."""
+        rows = self._db.execute("SELECT kind, count(*), sum(sent) FROM message GROUP BY kind")
+        return Counter({(kind, what): n for kind, made, sent in rows for what, n in (("signed", made), ("sent", sent))})
 
     def _one(self, where: str, values: tuple[object, ...]) -> Message | None:
         found = self._many(where, values)

@@ -247,7 +247,7 @@ def _facts(options: Options) -> dict[str, Any]:
     if options.sessions is not None:
         read_all_sessions(options.sessions)
         digest = hashlib.sha256(options.sessions.read_bytes()).hexdigest()
-        replayed = {"file": str(options.sessions), "sha256": digest, "zone": options.zone}
+        replayed = {"recording": digest, "zone": options.zone}
     asked = {"ipfs": options.ipfs, "replay": replayed}
     for name, value in asked.items():
         if begun and begun.get(name) != value:

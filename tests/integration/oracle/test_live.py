@@ -95,7 +95,10 @@ def test_what_happened_is_caught_up_with_and_the_future_waits_for_its_time(site:
         wait_until(lambda: 3 in backend.readings)
         stations.kill()
         stations.wait(timeout=LIMIT_S)
+        told = site.folder / "stations.progress"
+        told.unlink()
         again = stack.enter_context(running(site, "stations", since))
+        wait_until(told.exists)  # Else the figures, and the signal, would meet the process before it has begun.
         wait_until(lambda: site.progress("stations")["meter_sent"] == sum(map(len, backend.readings.values())))
         for process, service in ((vehicles, "vehicles"), (again, "stations")):
             process.send_signal(signal.SIGTERM)

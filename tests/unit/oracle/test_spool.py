@@ -53,6 +53,25 @@ def test_acknowledgments_can_be_taken_back(tmp_path: Path) -> None:
         assert [m.sequence for m in spool.unsent(0, 10)] == [4, 5]
 
 
+def test_counts_follow_each_step_and_are_the_same_when_it_is_opened_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        assert spool.counts() == {}
+        for sequence in (1, 2, 3, 3):
+            spool.add("meter", 1, sequence, sequence, str(sequence))
+        assert spool.counts() == {"meter_signed": 3, "meter_sent": 0}
+        ids = [m.id for m in spool.unsent(0, 10)]
+        spool.mark_sent(ids[:2])
+        spool.mark_sent(ids[:2])
+        assert spool.counts() == {"meter_signed": 3, "meter_sent": 2}
+        spool.send_again("meter", 1, 1)
+        spool.send_again("meter", 1, 0)
+        spool.send_again("statement", 1, 0)
+        counts = {"meter_signed": 3, "meter_sent": 0}
+        assert {name: n for name, n in spool.counts().items() if name.startswith("meter")} == counts
+    with opened(tmp_path) as spool:
+        assert spool.counts() == counts
+
+
 def test_a_spool_is_used_by_one_process_at_a_time(tmp_path: Path) -> None:
     with opened(tmp_path), pytest.raises(SpoolUnusable, match="in use"):
         opened(tmp_path)
