@@ -20,6 +20,7 @@ from domain.units import (
     UnixSeconds,
 )
 from oracle.acn import RATED_POWER_W, ReplaySession, read_all_sessions, read_sessions
+from oracle.course import Limits, TradedCourse, Trades
 from oracle.pack import Battery, battery_of
 from oracle.plan import Plan, plan_of
 from oracle.source import (
@@ -56,12 +57,18 @@ _log = logging.getLogger(__name__)
 
 
 class ReplayMeters:
-    """`oracle.source.MeterSource` over visits. A session that is not admitted moves nothing."""
+    """`oracle.source.MeterSource` over visits. A session that is not admitted moves nothing.
 
-    def __init__(self, visits: Visits, *, statement_period_s: int = STATEMENT_PERIOD_S) -> None:
+    With `trades`, the sessions of accounts that take part in the market take and give what they traded.
+    """
+
+    def __init__(
+        self, visits: Visits, *, statement_period_s: int = STATEMENT_PERIOD_S, trades: Trades | None = None
+    ) -> None:
         if statement_period_s <= 0 or statement_period_s % MARKET_INTERVAL_S:
             raise ValueError(f"the statement period must be a positive multiple of {MARKET_INTERVAL_S} s")
         self._visits = visits
+        self._trades = trades
         self._period_s = statement_period_s
         self._admissions: dict[str, Admission] = {}
 
@@ -78,10 +85,20 @@ class ReplayMeters:
             yield self._plugged_in(visit)
             admission = self._admissions.pop(session.session_id, None)
             if admission is not None:
-                yield from self._metered(station, session, admission)
+                yield from self._metered(station, session, self._course_of(visit, admission), admission)
 
     def _plugged_in(self, visit: Visit) -> PluggedIn:
         session = visit.session
+        if _trading(visit, self._trades) is not None:
+            stay = Span(start_s=session.arrival_s, end_s=session.departure_s)
+            return PluggedIn(
+                station=visit.station,
+                key=session.session_id,
+                time_s=session.arrival_s,
+                account=visit.account,
+                charge=stay,
+                discharge=stay,
+            )
         plan = plan_of(session, rated_power_w=self._visits.rated_power_w)
         sells = plan.discharged_wh > 0
         return PluggedIn(
@@ -93,22 +110,34 @@ class ReplayMeters:
             discharge=Span(start_s=plan.discharge_from_s, end_s=plan.discharge_to_s) if sells else None,
         )
 
-    def _metered(self, station: StationId, session: ReplaySession, admission: Admission) -> Iterator[MeterEvent]:
+    def _course_of(self, visit: Visit, admission: Admission) -> Plan | TradedCourse:
+        session, rated_power_w = visit.session, self._visits.rated_power_w
+        trading = _trading(visit, self._trades)
+        if trading is not None:
+            limits = Limits(
+                max_energy_wh=admission.max_energy_wh, discharge=admission.discharge, until_s=admission.until_s
+            )
+            return TradedCourse(session, *trading, limits=limits, rated_power_w=rated_power_w)
         plan = plan_of(
             session,
             max_energy_wh=admission.max_energy_wh,
             discharge=admission.discharge,
             until_s=admission.until_s,
-            rated_power_w=self._visits.rated_power_w,
+            rated_power_w=rated_power_w,
         )
         if plan.charged_wh < session.delivered_wh:
             _log.warning(
                 "station %d: the driver's limits end session %s at %d of %d Wh",
-                station,
+                visit.station,
                 session.session_id,
                 plan.charged_wh,
                 session.delivered_wh,
             )
+        return plan
+
+    def _metered(
+        self, station: StationId, session: ReplaySession, plan: Plan | TradedCourse, admission: Admission
+    ) -> Iterator[MeterEvent]:
         before_s = plan.arrival_s
         for time_s in plan.reading_times():
             yield Sample(
@@ -123,7 +152,7 @@ class ReplayMeters:
                 yield StatementDue(station=station, time_s=time_s)
             before_s = time_s
 
-    def _statement_due(self, plan: Plan, time_s: int) -> bool:
+    def _statement_due(self, plan: Plan | TradedCourse, time_s: int) -> bool:
         """At every statement period, counted from the first market interval's edge of the stay."""
         first_s = -(-plan.arrival_s // MARKET_INTERVAL_S) * MARKET_INTERVAL_S
         return time_s > first_s and (time_s - first_s) % self._period_s == 0
@@ -132,8 +161,10 @@ class ReplayMeters:
 class ReplayVehicles:
     """`oracle.source.VehicleSource` over visits."""
 
-    def __init__(self, visits: Visits, *, discharge: bool = True) -> None:
+    def __init__(self, visits: Visits, *, discharge: bool = True, trades: Trades | None = None) -> None:
+        """`trades` as for `ReplayMeters`."""
         self._visits = visits
+        self._trades = trades
         self._discharge = discharge
         self.accounts: Sequence[AccountId] = visits.accounts
 
@@ -142,20 +173,29 @@ class ReplayVehicles:
         for number, visit in enumerate(self._visits.everywhere(since_s)):
             yield from _events_before(running, visit.session.arrival_s)
             if visit.account is not None:
-                events = self._events_of(visit.session, visit.account, visit.station)
+                events = self._events_of(visit, visit.account)
                 first = next(events)
                 heapq.heappush(running, (first.time_s, number, first, events))
         yield from _events_before(running, None)
 
-    def _events_of(self, session: ReplaySession, account: AccountId, station: StationId) -> Iterator[VehicleEvent]:
-        plan = plan_of(session, discharge=self._discharge, rated_power_w=self._visits.rated_power_w)
+    def _events_of(self, visit: Visit, account: AccountId) -> Iterator[VehicleEvent]:
+        session, rated_power_w = visit.session, self._visits.rated_power_w
+        trading = _trading(visit, self._trades)
+        plan: Plan | TradedCourse
+        if trading is None:
+            plan = plan_of(session, discharge=self._discharge, rated_power_w=rated_power_w)
+            sells = plan.discharged_wh > 0
+        else:
+            limits = Limits(max_energy_wh=energy_cap_wh(session), discharge=self._discharge)
+            plan = TradedCourse(session, *trading, limits=limits, rated_power_w=rated_power_w)
+            sells = self._discharge
         yield AuthorisationNeeded(
             account=account,
-            station=station,
+            station=visit.station,
             key=session.session_id,
             time_s=session.arrival_s,
             max_energy_wh=energy_cap_wh(session),
-            discharge=plan.discharged_wh > 0,
+            discharge=sells,
             expiry_s=_expiry_s(session),
             nonce=nonce_of(session.session_id),
         )
@@ -164,6 +204,13 @@ class ReplayVehicles:
         for time_s in plan.reading_times():
             yield _battery_sample(account, session.session_id, battery, plan, before_s=before_s, time_s=time_s)
             before_s = time_s
+
+
+def _trading(visit: Visit, trades: Trades | None) -> tuple[AccountId, Trades] | None:
+    """Who trades the visit's energy, and where that is known; None if it is not traded."""
+    if trades is None or visit.account is None or not trades.takes_part(visit.account):
+        return None
+    return visit.account, trades
 
 
 def _events_before(
@@ -201,7 +248,7 @@ def _expiry_s(session: ReplaySession) -> UnixSeconds:
     return UnixSeconds((latest_s // MARKET_INTERVAL_S + 2) * MARKET_INTERVAL_S)
 
 
-def _mean_power_w(plan: Plan, before_s: int, time_s: int) -> PowerW:
+def _mean_power_w(plan: Plan | TradedCourse, before_s: int, time_s: int) -> PowerW:
     """Mean power since `before_s`, towards zero; 0 at arrival."""
     if time_s == before_s:
         return PowerW(0)
@@ -212,7 +259,7 @@ def _mean_power_w(plan: Plan, before_s: int, time_s: int) -> PowerW:
 
 
 def _battery_sample(
-    account: AccountId, key: str, battery: Battery, plan: Plan, *, before_s: int, time_s: UnixSeconds
+    account: AccountId, key: str, battery: Battery, plan: Plan | TradedCourse, *, before_s: int, time_s: UnixSeconds
 ) -> BatterySample:
     import_wh, export_wh = plan.import_at(time_s), plan.export_at(time_s)
     charge_bp = battery.charge_bp(import_wh, export_wh)
