@@ -176,14 +176,16 @@ def test_meters_and_vehicles_follow_the_same_trades() -> None:
             meters.admit(event.key, admission)
         elif isinstance(event, Sample):
             samples.append(event)
-    assert (samples[-1].import_wh - 500, samples[-1].export_wh - 20) == (20_000, 700)
+    taken_again_wh = 864  # 700 Wh come out of so many, at 90 % each way
+    moved_wh = (samples[-1].import_wh - 500, samples[-1].export_wh - 20)
+    assert moved_wh == (20_000 + taken_again_wh, 700)
     events = list(ReplayVehicles(RecordedVisits([session], site), trades=trades).events({}))
     assert isinstance(events[0], AuthorisationNeeded)
     assert events[0].discharge
     battery = battery_of(session)
     shown = [event for event in events if isinstance(event, BatterySample)]
     assert len(shown) == len(samples)
-    assert shown[-1].state_of_charge_bp == battery.charge_bp(20_000, 700)
+    assert shown[-1].state_of_charge_bp == battery.charge_bp(20_864, 700)
 
 
 def test_who_takes_no_part_charges_as_planned() -> None:
