@@ -34,20 +34,26 @@ class Load:
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def post_all(port: int, path: str, media_type: str, bodies: Sequence[bytes], connections: int) -> Load:
-    """Posts every body, in their order, over so many connections."""
+def post_all(port: int, path: str, media_type: str, bodies: Sequence[bytes], *, connections: int, senders: int) -> Load:
+    """Posts every body over so many connections, at most. The bodies are of so many senders, who come in turn.
+
+    A sender's bodies all go over one connection, so that none overtakes the one before it.
+    """
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {media_type}\r\nContent-Length: "
-    requests = deque(head.encode() + str(len(body)).encode() + b"\r\n\r\n" + body for body in bodies)
+    lanes: list[deque[bytes]] = [deque() for _ in range(min(connections, senders))]
+    for number, body in enumerate(bodies):
+        lane = lanes[number % senders % len(lanes)]
+        lane.append(head.encode() + str(len(body)).encode() + b"\r\n\r\n" + body)
     answers: list[Answer] = []
     started = time.perf_counter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(port, requests, connections, answers))
+        runner.run(_run(port, lanes, answers))
     return Load(answers, time.perf_counter() - started)
 
 
-async def _run(port: int, requests: deque[bytes], connections: int, answers: list[Answer]) -> None:
+async def _run(port: int, lanes: Sequence[deque[bytes]], answers: list[Answer]) -> None:
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(connections):
+        for requests in lanes:
             tasks.create_task(_connection(port, requests, answers))
 
 

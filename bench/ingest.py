@@ -96,7 +96,7 @@ def run(core: int, runs: int, sizes: Sizes) -> dict[str, Any]:
         "delivery_p99_ms": round(statistics.median(load.latency_ms(0.99) for load in packed), 1),
         "json_readings_per_s": round(statistics.median(DELIVERY * len(load.answers) / load.seconds for load in listed)),
         "single_post_per_s": round(statistics.median(len(load.answers) / load.seconds for load in singles)),
-        "single_connections": SINGLE_CONNECTIONS,
+        "single_connections": min(SINGLE_CONNECTIONS, sizes.stations),
         "p50_ms": round(statistics.median(load.latency_ms(0.5) for load in singles), 1),
         "p99_ms": round(statistics.median(load.latency_ms(0.99) for load in singles), 1),
     }
@@ -118,7 +118,7 @@ def _batches(
     bodies = [
         form([meter.read(STEP_S) for meter in sites[at % len(sites)] for _ in range(each)]) for at in range(count)
     ]
-    load = post_all(port, "/v1/readings/batch", media_type, bodies, min(CONNECTIONS, len(sites)))
+    load = post_all(port, "/v1/readings/batch", media_type, bodies, connections=CONNECTIONS, senders=len(sites))
     for answer in load.answers:
         if answer.status != 200 or json.loads(answer.body)["accepted"] != DELIVERY:
             raise ValueError(f"a delivery was answered with {answer.status}: {answer.body[:500]!r}")
@@ -128,7 +128,9 @@ def _batches(
 def _singles(fleet: Fleet, port: int, count: int) -> Load:
     meters = fleet.meters
     bodies = [json.dumps(meter_to_json(meters[at % len(meters)].read(STEP_S))).encode() for at in range(count)]
-    load = post_all(port, "/v1/readings", "application/json", bodies, SINGLE_CONNECTIONS)
+    load = post_all(
+        port, "/v1/readings", "application/json", bodies, connections=SINGLE_CONNECTIONS, senders=len(meters)
+    )
     refused = [answer for answer in load.answers if answer.status != 201]
     if refused:
         raise ValueError(f"{len(refused)} readings were refused, one with {refused[0].body[:500]!r}")

@@ -34,6 +34,7 @@ from scripts.platform import Platform as Services
 from scripts.platform import platform, stop
 
 RUNS = 5
+CONNECTIONS = 8
 LIMIT_S = 120
 
 
@@ -102,7 +103,7 @@ def _send(at: Services, stated: Sequence[Stated]) -> None:
 
 
 def _post(port: int, path: str, media_type: str, bodies: list[bytes], status: int) -> None:
-    for answer in post_all(port, path, media_type, bodies, 8).answers:
+    for answer in post_all(port, path, media_type, bodies, connections=CONNECTIONS, senders=len(bodies)).answers:
         if answer.status != status:
             raise ValueError(f"{path} answered {answer.status}: {answer.body[:500]!r}")
 
