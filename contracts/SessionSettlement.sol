@@ -8,6 +8,7 @@ import {Debts} from "./DebtTable.sol";
 import {DEBIT_SHIFT, Entry} from "./Entries.sol";
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
+import {IPositionBook} from "./interfaces/IPositionBook.sol";
 import {ISessionSettlement} from "./interfaces/ISessionSettlement.sol";
 import {IStationRegistry} from "./interfaces/IStationRegistry.sol";
 import {ITariffBook} from "./interfaces/ITariffBook.sol";
@@ -62,18 +63,27 @@ contract SessionSettlement is BatchChain {
     IStationRegistry public immutable stations;
     ITariffBook public immutable tariffBook;
     IEscrow public immutable escrow;
+    IPositionBook public immutable positions;
 
     /* CONSTRUCTION */
 
-    constructor(IAccountRegistry accounts_, IStationRegistry stations_, ITariffBook tariffBook_, IEscrow escrow_) {
+    constructor(
+        IAccountRegistry accounts_,
+        IStationRegistry stations_,
+        ITariffBook tariffBook_,
+        IEscrow escrow_,
+        IPositionBook positions_
+    ) {
         _requireContract(address(accounts_));
         _requireContract(address(stations_));
         _requireContract(address(tariffBook_));
         _requireContract(address(escrow_));
+        _requireContract(address(positions_));
         accounts = accounts_;
         stations = stations_;
         tariffBook = tariffBook_;
         escrow = escrow_;
+        positions = positions_;
     }
 
     function _requireContract(address account) private view {
