@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {BookLines, MarketDesign} from "./BookLines.sol";
-import {BookPass} from "./BookPass.sol";
+import {BookPass, SUMS_WORDS} from "./BookPass.sol";
 import {ForcedBids} from "./ForcedBids.sol";
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {IAuctionHouse} from "./interfaces/IAuctionHouse.sol";
@@ -16,18 +16,10 @@ import {ZoneSeats} from "./ZoneSeats.sol";
 contract AuctionHouse is ForcedBids {
     using BookLines for uint256;
     using BookPass for BookPass.Frame;
+    using BookPass for BookPass.Sums;
     using SignedLines for SignedLines.Reader;
 
     /* STORAGE */
-
-    /// A clearing in parts.
-    struct Part {
-        /// Hash of what is cleared.
-        bytes32 what;
-        bytes32 digest;
-        uint256 next;
-        BookPass.Sums sums;
-    }
 
     bytes32 private constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -40,7 +32,8 @@ contract AuctionHouse is ForcedBids {
     /// Ring of books that are settled in several calls: interval (40 bits) above the next chunk (16) above the highest
     /// bits of the last order's hash (200).
     mapping(uint256 place => uint256) private _progress;
-    mapping(address sender => Part) private _parts;
+    /// Clearings in parts.
+    mapping(address sender => uint256[SUMS_WORDS]) private _parts;
 
     uint256 private constant RING_SHIFT = 216;
     uint256 private constant STATE_SHIFT = 208;
@@ -98,77 +91,68 @@ contract AuctionHouse is ForcedBids {
     function clear(
         uint16 zone,
         uint40 interval,
-        Claim calldata claim,
-        bytes calldata forcedNonces,
-        bytes calldata lines
-    ) external {
-        _clear(zone, interval, claim, forcedNonces, lines, lines.length / BookLines.LINE_BYTES, 0);
-    }
-
-    /// @inheritdoc IAuctionHouse
-    function clearPart(
-        uint16 zone,
-        uint40 interval,
-        Claim calldata claim,
+        Claim calldata claim_,
         bytes calldata forcedNonces,
         bytes calldata lines,
         uint256 count,
         uint256 from
     ) external {
-        _clear(zone, interval, claim, forcedNonces, lines, count, from);
-    }
-
-    function _clear(
-        uint16 zone,
-        uint40 interval,
-        Claim memory claim,
-        bytes calldata forcedNonces,
-        bytes calldata lines,
-        uint256 count,
-        uint256 from
-    ) private {
+        Claim memory claim = claim_;
         uint256 committed = _inState(zone, interval, BookState.Committed);
         _requireCount(count);
         Terms memory terms = _termsOf(zone, interval);
-        Part memory part = _part(keccak256(abi.encode(zone, interval, claim, count)), from);
+        BookPass.Sums memory part;
         uint256 forced;
         if (from == 0) {
             BookPass.requirePossible(claim, terms.feeMicroPerKwh);
             forced = _requireForced(zone, interval, lines, forcedNonces);
             part.digest = keccak256(abi.encode(zone, interval, count));
-        } else if (forcedNonces.length != 0) {
-            revert ProofsCutWrong(forcedNonces.length, 0);
+        } else {
+            _requireNoNonces(forcedNonces);
+            part = BookPass.load(_parts[msg.sender]);
+            if (part.what != _partOf(zone, interval, claim, count) || part.next != from) {
+                revert OtherPart(from, part.next);
+            }
         }
         _pass(part, BookPass.frameOf(claim, terms.feeMicroPerKwh, terms.grid), lines, forced);
         if (part.next < count) {
             if (part.next % MarketDesign.CHUNK_LINES != 0 || part.next == from) revert LinesCutWrong(lines.length);
-            _parts[msg.sender] = part;
+            part.what = _partOf(zone, interval, claim, count);
+            part.store(_parts[msg.sender]);
             return;
         }
         if (part.next != count || uint256(part.digest) & KEPT != committed) {
             revert OtherBook(bytes32(committed), part.digest);
         }
-        BookPass.check(claim, part.sums, terms.importLimitWh, terms.exportLimitWh);
-        if (from != 0) delete _parts[msg.sender];
-        _cleared(zone, interval, claim, part.digest);
+        BookPass.check(claim, part, terms.importLimitWh, terms.exportLimitWh);
+        if (from != 0) delete _parts[msg.sender][0];
+        _keepCleared(zone, interval, claim, part.digest);
         if (!claim.crosses) {
             if (forced != 0) _voidForced(zone, interval, lines, forced);
-            positions.conclude(zone, interval, IPositionBook.Result(true, false, 0, terms.feeMicroPerKwh));
+            _conclude(zone, interval, claim, terms);
         }
     }
 
-    /// @dev Where the sender's clearing goes on.
-    /// @param what hash of what is cleared
-    function _part(bytes32 what, uint256 from) private view returns (Part memory part) {
-        if (from != 0) {
-            part = _parts[msg.sender];
-            if (part.what != what || part.next != from) revert OtherPart(from, part.what == what ? part.next : 0);
-        }
-        part.what = what;
+    /// @dev What a clearing in parts is of.
+    function _partOf(uint16 zone, uint40 interval, Claim memory claim, uint256 count) private pure returns (bytes32) {
+        return keccak256(abi.encode(zone, interval, count, claim));
+    }
+
+    function _requireNoNonces(bytes calldata forcedNonces) private pure {
+        if (forcedNonces.length != 0) revert ProofsCutWrong(forcedNonces.length, 0);
+    }
+
+    function _conclude(uint16 zone, uint40 interval, Claim memory claim, Terms memory terms) private {
+        positions.conclude(
+            zone, interval, IPositionBook.Result(true, claim.crosses, BookPass.priceOf(claim), terms.feeMicroPerKwh)
+        );
     }
 
     /// @dev Goes through the lines: their hashes, chunk by chunk, and their sums.
-    function _pass(Part memory part, BookPass.Frame memory frame, bytes calldata lines, uint256 forced) private pure {
+    function _pass(BookPass.Sums memory part, BookPass.Frame memory frame, bytes calldata lines, uint256 forced)
+        private
+        pure
+    {
         uint256 count = lines.length / BookLines.LINE_BYTES;
         if (count * BookLines.LINE_BYTES != lines.length) revert LinesCutWrong(lines.length);
         uint256 at = BookLines.place(lines);
@@ -177,12 +161,12 @@ contract AuctionHouse is ForcedBids {
             uint256 size = lines.length - done < chunkBytes ? lines.length - done : chunkBytes;
             part.digest = keccak256(abi.encode(part.digest, BookLines.hashAt(at + done, size)));
         }
-        if (forced != 0) frame.add(part.sums, at, forced, 0, BookLines.FORCED);
-        frame.add(part.sums, at + forced * BookLines.LINE_BYTES, count - forced, part.next + forced, 0);
+        frame.lines = BookPass.Lines(at, part.next, at + lines.length);
+        frame.add(part, forced);
         part.next += count;
     }
 
-    function _cleared(uint16 zone, uint40 interval, Claim memory claim, bytes32 digest) private {
+    function _keepCleared(uint16 zone, uint40 interval, Claim memory claim, bytes32 digest) private {
         BookState state = claim.crosses ? BookState.Cleared : BookState.Ended;
         uint256 kept = uint256(keccak256(abi.encode(digest, claim)));
         _keep(MarketDesign.placeOf(zone, interval), interval, state, kept);
@@ -196,13 +180,14 @@ contract AuctionHouse is ForcedBids {
         uint16 zone,
         uint40 interval,
         uint256 count,
-        Claim calldata claim,
+        Claim calldata claim_,
         bytes32[] calldata chunkHashes,
         uint256 chunk,
         bytes calldata lines,
         bytes calldata forcedNonces,
         bytes calldata proofs
     ) external {
+        Claim memory claim = claim_;
         _requireCleared(zone, interval, count, claim, chunkHashes);
         uint256 last = _requireNext(zone, interval, chunk, chunkHashes.length);
         bytes32 chunkHash = BookLines.hashAt(BookLines.place(lines), lines.length);
@@ -214,18 +199,14 @@ contract AuctionHouse is ForcedBids {
         if (chunk == 0) {
             forced = _requireForced(zone, interval, lines, forcedNonces);
             if (forced != 0) _fillForced(zone, interval, frame, fills, lines, forcedNonces);
-        } else if (forcedNonces.length != 0) {
-            revert ProofsCutWrong(forcedNonces.length, 0);
+        } else {
+            _requireNoNonces(forcedNonces);
         }
         SignedLines.Reader memory reader = SignedLines.open(accounts, domainSeparator(), zone, interval, last);
         _fillSigned(reader, frame, fills, lines, proofs, forced, chunk * MarketDesign.CHUNK_LINES);
         positions.trade(zone, interval, fills);
         _settled(zone, interval, chunk, chunkHashes.length, reader.last);
-        if (chunk + 1 == chunkHashes.length) {
-            positions.conclude(
-                zone, interval, IPositionBook.Result(true, true, BookPass.priceOf(claim), terms.feeMicroPerKwh)
-            );
-        }
+        if (chunk + 1 == chunkHashes.length) _conclude(zone, interval, claim, terms);
     }
 
     /// @dev The claim is the one that this book was cleared with.
@@ -283,7 +264,7 @@ contract AuctionHouse is ForcedBids {
             uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
             fills[i] = _fill(line, 1, BookLines.byteAt(nonceAt + i), frame.fillOf(line, i));
             uint96 heldMicro = uint96(line.worstMicro());
-            if (heldMicro != 0) escrow.release(line.account(), line.account(), heldMicro);
+            if (heldMicro != 0) _release(line.account(), line.account(), heldMicro);
         }
     }
 
@@ -327,7 +308,8 @@ contract AuctionHouse is ForcedBids {
 
     /// @inheritdoc IAuctionHouse
     function nextPart(address sender) external view returns (uint256 from) {
-        return _parts[sender].next;
+        BookPass.Sums memory part = BookPass.load(_parts[sender]);
+        return part.what == 0 ? 0 : part.next;
     }
 
     /// @inheritdoc IAuctionHouse

@@ -4,6 +4,9 @@ pragma solidity 0.8.30;
 import {BookLines, MarketDesign} from "./BookLines.sol";
 import {IAuctionHouse} from "./interfaces/IAuctionHouse.sol";
 
+/// @dev How many words BookPass.Sums are.
+uint256 constant SUMS_WORDS = 13;
+
 /// @title One pass over the lines of a book, which a claim is held against. Neither sorts nor searches.
 /// @notice The checks are those of domain/auction/check.py.
 library BookPass {
@@ -23,24 +26,39 @@ library BookPass {
         uint256 shareWh;
         uint256 remainder;
         uint256 line;
+        Lines lines;
+    }
+
+    /// @notice Lines in calldata: the place of the first one, its number in the book, and where lines end.
+    struct Lines {
+        uint256 first;
+        uint256 number;
+        uint256 end;
     }
 
     /// @notice What a pass adds up, Wh. A side's better lines are those that trade at every price of the claim.
+    /// @param what   hash of what is cleared, where that is done in parts
+    /// @param digest of the lines so far
+    /// @param next   number of the next line
     struct Sums {
-        uint64 buyBetter;
-        uint64 buyAtHi;
-        uint64 buyAtLo;
-        uint64 sellBetter;
-        uint64 sellAtLo;
-        uint64 sellAtHi;
-        uint64 sharedWh;
-        uint64 gridBought;
-        uint64 gridSold;
+        bytes32 what;
+        bytes32 digest;
+        uint256 next;
+        uint256 buyBetter;
+        uint256 buyAtHi;
+        uint256 buyAtLo;
+        uint256 sellBetter;
+        uint256 sellAtLo;
+        uint256 sellAtHi;
+        uint256 sharedWh;
+        uint256 gridBought;
+        uint256 gridSold;
         bool thresholdMet;
     }
 
     uint256 private constant BUYERS = 1;
     uint256 private constant SELLERS = 2;
+    uint256 private constant SELLERS_SHIFT = 64;
     int256 private constant TICK = MarketDesign.TICK;
     /// A multiple of two ticks, far above all prices: division rounds down above zero.
     int256 private constant LIFT = 2 * TICK << 40;
@@ -101,42 +119,44 @@ library BookPass {
     /* LINES */
 
     /// @notice Adds lines to the sums.
-    /// @param at     place of the first line in calldata
-    /// @param number of the first line in the book
-    /// @param forced FORCED if all of them are forced, 0 if none is
-    function add(Frame memory frame, Sums memory sums, uint256 at, uint256 count, uint256 number, uint256 forced)
-        internal
-        pure
-    {
+    /// @param forced how many of the lines, which come first, are forced
+    function add(Frame memory frame, Sums memory sums, uint256 forced) internal pure {
         unchecked {
-            uint256 begin = at;
-            uint256 end = at + count * BookLines.LINE_BYTES;
-            (uint256 buyHi, uint256 buyLo, uint256 sellLo, uint256 sellHi, uint256 grid) =
-                (frame.buyHi, frame.buyLo, frame.sellLo, frame.sellHi, frame.grid);
-            (uint256 buyWh, uint256 sellWh, uint256 wrong) = (0, 0, 0);
-            for (; at < end; at += BookLines.LINE_BYTES) {
-                uint256 line = BookLines.lineAt(at);
-                uint256 limit = line.limit();
-                // What is above the quantity must be the forced bit alone.
-                uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ forced;
-                wrong |= _wrongness(wh, limit);
-                if (line & BookLines.SELL == 0) {
-                    if (limit > buyHi) {
-                        buyWh += wh;
-                        if (line >> BookLines.ACCOUNT_SHIFT == grid) sums.gridBought += uint64(wh);
-                    } else if (limit >= buyLo) {
-                        _addBuyer(frame, sums, line, number + (at - begin) / BookLines.LINE_BYTES);
+            uint256 at = frame.lines.first;
+            uint256 end = forced == 0 ? frame.lines.end : at + forced * BookLines.LINE_BYTES;
+            uint256 flag = forced == 0 ? 0 : BookLines.FORCED;
+            (uint256 better, uint256 wrong) = (0, 0);
+            while (true) {
+                (uint256 buyHi, uint256 buyLo, uint256 sellLo, uint256 sellHi) =
+                    (frame.buyHi, frame.buyLo, frame.sellLo, frame.sellHi);
+                for (; at < end; at += BookLines.LINE_BYTES) {
+                    uint256 line = BookLines.lineAt(at);
+                    uint256 limit = line.limit();
+                    // What is above the quantity must be the forced bit alone.
+                    uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ flag;
+                    wrong |= _wrongness(wh, limit);
+                    if (line & BookLines.SELL == 0) {
+                        if (limit <= buyHi) {
+                            if (limit >= buyLo) _addMarginal(frame, sums, line, at);
+                            continue;
+                        }
+                        better += wh;
+                        if (line >> BookLines.ACCOUNT_SHIFT == frame.grid) sums.gridBought += wh;
+                    } else {
+                        if (limit >= sellLo) {
+                            if (limit <= sellHi) _addMarginal(frame, sums, line, at);
+                            continue;
+                        }
+                        better += wh << SELLERS_SHIFT;
+                        if (line >> BookLines.ACCOUNT_SHIFT == frame.grid) sums.gridSold += wh;
                     }
-                } else if (limit < sellLo) {
-                    sellWh += wh;
-                    if (line >> BookLines.ACCOUNT_SHIFT == grid) sums.gridSold += uint64(wh);
-                } else if (limit <= sellHi) {
-                    _addSeller(frame, sums, line, number + (at - begin) / BookLines.LINE_BYTES);
                 }
+                if (end == frame.lines.end) break;
+                (end, flag) = (frame.lines.end, 0);
             }
-            if (wrong != 0) _refuse(begin, number, forced);
-            sums.buyBetter += uint64(buyWh);
-            sums.sellBetter += uint64(sellWh);
+            if (wrong != 0) _refuse(frame.lines, forced);
+            sums.buyBetter += uint64(better);
+            sums.sellBetter += uint64(better >> SELLERS_SHIFT);
         }
     }
 
@@ -151,67 +171,76 @@ library BookPass {
     }
 
     /// @dev Names the first line that is wrong: there is one.
-    function _refuse(uint256 at, uint256 number, uint256 forced) private pure {
-        for (;; at += BookLines.LINE_BYTES) {
-            uint256 line = BookLines.lineAt(at);
-            uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ forced;
+    function _refuse(Lines memory lines, uint256 forced) private pure {
+        for (uint256 i;; ++i) {
+            uint256 line = BookLines.lineAt(lines.first + i * BookLines.LINE_BYTES);
+            uint256 flag = i < forced ? BookLines.FORCED : 0;
+            uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ flag;
             if (!BookLines.isPossible(wh, line.limit())) {
-                revert IAuctionHouse.LineRefused(number, bytes11(uint88(line)));
+                revert IAuctionHouse.LineRefused(lines.number + i, bytes11(uint88(line)));
             }
-            ++number;
         }
     }
 
-    /// @dev A buyer at one of the prices of the claim.
-    function _addBuyer(Frame memory frame, Sums memory sums, uint256 line, uint256 number) private pure {
+    /// @dev A line at one of the prices of the claim, or between them.
+    function _addMarginal(Frame memory frame, Sums memory sums, uint256 line, uint256 at) private pure {
         unchecked {
-            (uint256 limit, uint64 wh) = (line.limit(), uint64(line.quantity()));
-            if (limit == frame.buyHi) sums.buyAtHi += wh;
-            if (limit == frame.buyLo) sums.buyAtLo += wh;
-            else if (limit != frame.buyHi) revert IAuctionHouse.LimitBetween(number);
-            uint64 filledWh = uint64(_fillAtMargin(frame, sums, line, number, limit, frame.buyPrice));
-            if (line.account() == frame.grid) sums.gridBought += filledWh;
+            uint256 number = frame.lines.number + (at - frame.lines.first) / BookLines.LINE_BYTES;
+            uint256 limit = line.limit();
+            uint256 wh = line.quantity();
+            (bool sell, uint256 filledWh) = (line.sells(), _fillMarginal(frame, sums, line, number));
+            bool atHi = limit == (sell ? frame.sellHi : frame.buyHi);
+            bool atLo = limit == (sell ? frame.sellLo : frame.buyLo);
+            if (!atHi && !atLo) revert IAuctionHouse.LimitBetween(number);
+            if (sell) {
+                if (atHi) sums.sellAtHi += wh;
+                if (atLo) sums.sellAtLo += wh;
+            } else {
+                if (atHi) sums.buyAtHi += wh;
+                if (atLo) sums.buyAtLo += wh;
+            }
+            if (line.account() != frame.grid) return;
+            if (sell) sums.gridSold += filledWh;
+            else sums.gridBought += filledWh;
         }
     }
 
-    /// @dev A seller at one of the prices of the claim.
-    function _addSeller(Frame memory frame, Sums memory sums, uint256 line, uint256 number) private pure {
+    /// @return filledWh what the line gets, of which the sums note what is shared
+    function _fillMarginal(Frame memory frame, Sums memory sums, uint256 line, uint256 number)
+        private
+        pure
+        returns (uint256 filledWh)
+    {
         unchecked {
-            (uint256 limit, uint64 wh) = (line.limit(), uint64(line.quantity()));
-            if (limit == frame.sellLo) sums.sellAtLo += wh;
-            if (limit == frame.sellHi) sums.sellAtHi += wh;
-            else if (limit != frame.sellLo) revert IAuctionHouse.LimitBetween(number);
-            uint64 filledWh = uint64(_fillAtMargin(frame, sums, line, number, frame.sellPrice, limit));
-            if (line.account() == frame.grid) sums.gridSold += filledWh;
-        }
-    }
-
-    /// @dev The line trades at the price if `high` is not below `low`, and is better than it if it is above.
-    function _fillAtMargin(
-        Frame memory frame,
-        Sums memory sums,
-        uint256 line,
-        uint256 number,
-        uint256 high,
-        uint256 low
-    ) private pure returns (uint256 filledWh) {
-        if (high < low) return 0;
-        if (high > low || frame.rationed != _sideOf(line)) return line.quantity();
-        uint256 remainder;
-        (filledWh, remainder) = _share(frame, line.quantity(), number);
-        if (number == frame.line && remainder == frame.remainder) sums.thresholdMet = true;
-        unchecked {
-            sums.sharedWh += uint64(filledWh);
+            uint256 remainder;
+            bool shares;
+            (filledWh, remainder, shares) = _fill(frame, line, number);
+            if (!shares) return filledWh;
+            sums.sharedWh += filledWh;
+            if (number == frame.line && remainder == frame.remainder) sums.thresholdMet = true;
         }
     }
 
     /// @notice What a line of a cleared book gets, Wh.
     function fillOf(Frame memory frame, uint256 line, uint256 number) internal pure returns (uint256 filledWh) {
-        bool sell = line.sells();
-        (uint256 high, uint256 low) = sell ? (frame.sellPrice, line.limit()) : (line.limit(), frame.buyPrice);
-        if (high < low) return 0;
-        if (high > low || frame.rationed != (sell ? SELLERS : BUYERS)) return line.quantity();
-        (filledWh,) = _share(frame, line.quantity(), number);
+        (filledWh,,) = _fill(frame, line, number);
+    }
+
+    /// @return filledWh  what the line gets, Wh
+    /// @return remainder of its share, if it has one
+    /// @return shares    whether it is at the price and of the rationed side
+    function _fill(Frame memory frame, uint256 line, uint256 number)
+        private
+        pure
+        returns (uint256 filledWh, uint256 remainder, bool shares)
+    {
+        uint256 limit = line.limit();
+        (uint256 high, uint256 low, uint256 side) =
+            line.sells() ? (frame.sellPrice, limit, SELLERS) : (limit, frame.buyPrice, BUYERS);
+        if (high < low) return (0, 0, false);
+        if (high > low || frame.rationed != side) return (line.quantity(), 0, false);
+        (filledWh, remainder) = _share(frame, line.quantity(), number);
+        shares = true;
     }
 
     /// @dev Largest remainders first, at equal ones the earlier line. Quantities have 30 bits, shares 64.
@@ -229,11 +258,25 @@ library BookPass {
         }
     }
 
-    function _sideOf(uint256 line) private pure returns (uint256) {
-        return line.sells() ? SELLERS : BUYERS;
+    /* SUMS */
+
+    /// @notice Keeps sums.
+    function store(Sums memory sums, uint256[SUMS_WORDS] storage slots) internal {
+        assembly ("memory-safe") {
+            for { let i := 0 } lt(i, SUMS_WORDS) { i := add(i, 1) } {
+                sstore(add(slots.slot, i), mload(add(sums, shl(5, i))))
+            }
+        }
     }
 
-    /* WHAT THE SUMS MUST BE */
+    /// @notice Sums that were kept.
+    function load(uint256[SUMS_WORDS] storage slots) internal view returns (Sums memory sums) {
+        assembly ("memory-safe") {
+            for { let i := 0 } lt(i, SUMS_WORDS) { i := add(i, 1) } {
+                mstore(add(sums, shl(5, i)), sload(add(slots.slot, i)))
+            }
+        }
+    }
 
     /// @notice Refuses sums that are not those of the claim.
     function check(IAuctionHouse.Claim memory claim, Sums memory sums, uint256 importLimitWh, uint256 exportLimitWh)

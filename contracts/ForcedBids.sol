@@ -106,7 +106,7 @@ abstract contract ForcedBids is ZoneSeats {
         uint40 from = MarketDesign.gateOf(interval) + MarketDesign.REVEAL_S;
         if (block.timestamp < from) revert TooEarly(interval, from);
         emit SealForfeited(zone, interval, account, commitment);
-        escrow.release(account, _gridOf(zone), MarketDesign.BOND_MICRO);
+        _release(account, _gridOf(zone), MarketDesign.BOND_MICRO);
     }
 
     /// @inheritdoc IAuctionHouse

@@ -115,30 +115,33 @@ abstract contract ZoneSeats is IAuctionHouse {
         if (account == _gridOf(zone)) revert GridCannotJoin(zone, account);
         uint256 key = _seatKey(zone, msg.sender);
         if (_seats[key] != 0) revert AlreadyJoined(zone, account);
-        _seats[key] = uint256(account) << SEAT_SHIFT | amountMicro;
         emit Joined(zone, account);
-        emit MarginChanged(zone, account, amountMicro);
+        _setMargin(zone, key, uint256(account) << SEAT_SHIFT | amountMicro);
         if (amountMicro != 0) escrow.lock(account, amountMicro);
     }
 
     /// @inheritdoc IAuctionHouse
     function addMargin(uint16 zone, uint96 amountMicro) external {
         (uint256 key, uint256 seat) = _seatOf(zone, msg.sender);
-        uint24 account = uint24(seat >> SEAT_SHIFT);
-        seat += amountMicro;
-        _seats[key] = seat;
-        emit MarginChanged(zone, account, uint96(seat));
-        escrow.lock(account, amountMicro);
+        _setMargin(zone, key, seat + amountMicro);
+        escrow.lock(uint24(seat >> SEAT_SHIFT), amountMicro);
     }
 
     /// @inheritdoc IAuctionHouse
     function withdrawMargin(uint16 zone, uint96 amountMicro) external {
         (uint256 key, uint256 seat) = _seatOf(zone, msg.sender);
+        _setMargin(zone, key, _taken(zone, seat, amountMicro));
         uint24 account = uint24(seat >> SEAT_SHIFT);
-        seat = _taken(zone, seat, amountMicro);
+        _release(account, account, amountMicro);
+    }
+
+    function _setMargin(uint16 zone, uint256 key, uint256 seat) private {
         _seats[key] = seat;
-        emit MarginChanged(zone, account, uint96(seat));
-        escrow.release(account, account, amountMicro);
+        emit MarginChanged(zone, uint24(seat >> SEAT_SHIFT), uint96(seat));
+    }
+
+    function _release(uint24 account, uint24 to, uint96 amountMicro) internal {
+        escrow.release(account, to, amountMicro);
     }
 
     /// @inheritdoc IAuctionHouse

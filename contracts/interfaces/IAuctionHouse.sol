@@ -229,23 +229,13 @@ interface IAuctionHouse {
     ///               keccak256(chunk))
     function commitBook(uint16 zone, uint40 interval, uint256 count, bytes32 digest) external;
 
-    /// @notice Clears a book as claimed. Anybody.
-    /// @param forcedNonces one byte for each forced line
-    /// @param lines        all of the book, 11 bytes each
-    function clear(
-        uint16 zone,
-        uint40 interval,
-        Claim calldata claim,
-        bytes calldata forcedNonces,
-        bytes calldata lines
-    ) external;
-
-    /// @notice Clears a part of a book that is too large for one transaction. Each sender has a clearing of its own,
-    ///         and one at a time; the last part ends it as `clear` does.
-    /// @param forcedNonces those of all forced lines with the first part, empty later
+    /// @notice Clears a book as claimed, or a part of it if it is too large for one transaction. Anybody: each sender
+    ///         has a clearing of its own, one at a time, which the last part ends.
+    /// @param forcedNonces one byte for each forced line, with the first part; empty later
+    /// @param lines        11 bytes each; whole chunks of 1,024, but for the last part
     /// @param count        lines of the whole book
     /// @param from         place of the part's first line, where the sender's last part ended; 0 begins anew
-    function clearPart(
+    function clear(
         uint16 zone,
         uint40 interval,
         Claim calldata claim,
