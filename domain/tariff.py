@@ -13,6 +13,8 @@ class Direction(IntEnum):
 
     CHARGE = 0
     DISCHARGE = 1
+    MARKET_CHARGE = 2
+    MARKET_DISCHARGE = 3
 
     @property
     def label(self) -> str:

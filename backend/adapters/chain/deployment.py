@@ -16,6 +16,7 @@ CONTRACTS = (
     "TariffBook",
     "SettlementToken",
     "Escrow",
+    "PositionBook",
     "SessionSettlement",
     "DisputeCourt",
 )
@@ -49,6 +50,11 @@ class Deployment:
         return SigningDomain(self.chain_id, self.contracts["AccountRegistry"].address)
 
     @property
+    def order_domain(self) -> SigningDomain:
+        """Where signatures over orders count."""
+        return SigningDomain(self.chain_id, self.contracts["AuctionHouse"].address)
+
+    @property
     def events(self) -> frozenset[str]:
         """Names of all events of the contracts."""
         entries = (entry for contract in self.contracts.values() for entry in contract.abi)
@@ -61,6 +67,7 @@ class Deployment:
         return Deployed(
             settlement=at["SessionSettlement"],
             court=at["DisputeCourt"],
+            positions=at["PositionBook"],
             escrow=at["Escrow"],
             token=at["SettlementToken"],
             station_domain=self.station_domain,
