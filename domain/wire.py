@@ -7,6 +7,7 @@ lower-case 0x hexadecimal of the right length. Everything else is Malformed.
 from collections.abc import Mapping
 from typing import Any
 
+from domain.auction.order import Order, SignedOrder
 from domain.errors import Malformed
 from domain.reading import BmsReading, MeterReading, SignedBmsReading, SignedMeterReading
 from domain.session import SessionAuthorisation, SignedAuthorisation
@@ -43,6 +44,15 @@ _AUTHORISATION = {
     "max_price_micro_per_kwh": "max_price_micro_per_kwh",
     "max_cost_micro": "max_cost_micro",
     "not_before": "not_before_s",
+    "expiry": "expiry_s",
+    "nonce": "nonce",
+}
+_ORDER = {
+    "account": "account",
+    "zone": "zone",
+    "interval": "interval_s",
+    "quantity_wh": "quantity_wh",
+    "limit_micro_per_kwh": "limit_micro_per_kwh",
     "expiry": "expiry_s",
     "nonce": "nonce",
 }
@@ -114,6 +124,21 @@ def authorisation_from_json(value: object) -> SignedAuthorisation:
         raise Malformed("discharge_allowed must be true or false")
     authorisation = SessionAuthorisation(**_integers(_AUTHORISATION, fields), discharge_allowed=allowed)
     return SignedAuthorisation(authorisation, _bytes(fields, "signature", SIGNATURE_BYTES))
+
+
+def order_to_json(signed: SignedOrder) -> Json:
+    return _numbers_of(_ORDER, signed.order) | {
+        "sell": signed.order.sell,
+        "signature": hex_text(signed.signature),
+    }
+
+
+def order_from_json(value: object) -> SignedOrder:
+    fields = _object(value, {*_ORDER, "sell", "signature"}, "order")
+    sell = fields["sell"]
+    if not isinstance(sell, bool):
+        raise Malformed("sell must be true or false")
+    return SignedOrder(Order(**_integers(_ORDER, fields), sell=sell), _bytes(fields, "signature", SIGNATURE_BYTES))
 
 
 def statement_to_json(signed: SignedStatement) -> Json:
