@@ -29,6 +29,7 @@ DEPOSIT_MICRO = 10**9
 OPERATOR_DEPOSIT_MICRO = 10**12
 WITHDRAWAL_DELAY_S = 3_600
 MODULE_DELAY_S = 7 * 86_400
+CLOSE_AFTER_S, SETTLE_WITHIN_S = 900, 21_600
 OTHER_ACCOUNTS = ("house", "dust", "governor", "operator")
 _ZERO = "0x" + "00" * 20
 
@@ -153,11 +154,14 @@ class Consortium:
         tariffs = self._contract("TariffBook", accounts.address)
         token = self._contract("SettlementToken", accounts.address)
         escrow = self._contract("Escrow", accounts.address, token.address, WITHDRAWAL_DELAY_S, MODULE_DELAY_S)
+        shared = (accounts.address, tariffs.address, escrow.address)
+        positions = self._contract("PositionBook", *shared, CLOSE_AFTER_S, SETTLE_WITHIN_S)
         settlement = self._contract(
-            "SessionSettlement", accounts.address, stations.address, tariffs.address, escrow.address
+            "SessionSettlement", accounts.address, stations.address, *shared[1:], positions.address
         )
         self.send(token.functions.setEscrow(escrow.address))
         self.send(accounts.functions.setTreasury(escrow.address))
+        self.send(escrow.functions.proposeModule(positions.address))
         for gate in (stations, escrow):
             self.send(gate.functions.proposeModule(settlement.address))
             self.send(gate.functions.sealModules())

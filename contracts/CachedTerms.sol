@@ -29,12 +29,12 @@ library CachedTerms {
 
     /// @notice A tariff without a window.
     /// @param linked   the tariff that it links to
-    /// @param shortWay whether its rows may take a short way, as long as they are not paid by a negative price
+    /// @param shortWay whether its rows may take a short way, as long as they are not paid by a negative price or not at all
     function cached(uint256 terms, uint256 linked, bool shortWay) internal pure returns (uint256) {
         bool sells = TariffTerms.discharges(terms);
         bool driverPays = terms & TariffTerms.DRIVER_PAYS != 0;
         terms = terms & TariffTerms.WITHOUT_PAYEE | linked << LINK_SHIFT;
-        return shortWay && sells != driverPays ? terms | (sells ? SELL : BUY) : terms;
+        return shortWay && sells != driverPays && !TariffTerms.isMarket(terms) ? terms | (sells ? SELL : BUY) : terms;
     }
 
     /// @notice The tariff that this one links to.

@@ -164,6 +164,9 @@ contract DisputeCourt is IDisputeCourt {
         uint256 terms = row.tariff() >= BatchDecoder.UNBILLED_EXPORT
             ? 0
             : tariffBook.termsOf(uint24(statement.tariffBase + row.tariff()));
+        if (TariffTerms.isMarket(terms)) {
+            revert MeteredInMarket(uint24(statement.station), uint24(statement.sequence), proof.row);
+        }
         uint256 product = row.energyWh() * (terms & TariffTerms.PRICE_MASK);
         if (terms & TariffTerms.DRIVER_PAYS == 0 || product == 0) {
             revert NothingToReverse(uint24(statement.station), uint24(statement.sequence), proof.row);

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.30;
 
+import {Closings} from "./Closings.sol";
+import {Entry} from "./Entries.sol";
+import {Imbalances} from "./Imbalances.sol";
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IModuleGate} from "./interfaces/IModuleGate.sol";
 import {IPositionBook} from "./interfaces/IPositionBook.sol";
 import {ITariffBook} from "./interfaces/ITariffBook.sol";
+import {TariffTerms} from "./TariffTerms.sol";
 
 /// @title Positions in the market. Described in IPositionBook.
 contract PositionBook is IPositionBook {
+    using Closings for Closings.Closing;
+
     /* STORAGE */
 
+    /// Added to an interval's number, it is the "batch" of the debts that closing leaves.
+    uint32 private constant INTERVAL_DEBT = 1 << 31;
     uint40 public constant INTERVAL_S = 900;
 
     IAccountRegistry public immutable accounts;
@@ -42,6 +50,7 @@ contract PositionBook is IPositionBook {
         _requireContract(address(accounts_));
         _requireContract(address(tariffBook_));
         _requireContract(address(escrow_));
+        if (settleWithinS_ < closeAfterS_) revert WindowsOutOfOrder(closeAfterS_, settleWithinS_);
         accounts = accounts_;
         tariffBook = tariffBook_;
         escrow = escrow_;
@@ -115,10 +124,25 @@ contract PositionBook is IPositionBook {
         if (!IModuleGate(address(escrow)).isModule(msg.sender)) revert NotAModule(msg.sender);
     }
 
-    /* METERING AND CLOSING */
+    /* METERING */
 
     /// @inheritdoc IPositionBook
-    function meter(uint256[] calldata rows) external {}
+    function meter(uint256[] calldata rows) external {
+        _requireModule();
+        for (uint256 i; i < rows.length; ++i) {
+            uint256 row = rows[i];
+            uint24 known = _zones[uint24(row >> 104)];
+            if (known == 0) revert NoZoneOf(uint24(row >> 104));
+            uint40 begin = uint40(row >> 40);
+            uint256 key = _keyOf(uint16(known - 1), begin - begin % INTERVAL_S, uint24(row >> 80));
+            Position storage position = _positions[key];
+            if (uint8(row >> 32) == 0) position.importedWh += uint32(row);
+            else position.exportedWh += uint32(row);
+        }
+        emit Metered(rows);
+    }
+
+    /* CLOSING */
 
     /// @inheritdoc IPositionBook
     function close(
@@ -127,7 +151,104 @@ contract PositionBook is IPositionBook {
         uint24[] calldata accounts_,
         uint24 chargeTariff,
         uint24 dischargeTariff
-    ) external {}
+    ) external {
+        Closings.Closing memory closing;
+        (closing.zone, closing.interval, closing.grid) = (zone, interval, _grids[zone]);
+        if (interval % INTERVAL_S != 0) revert NotAnInterval(interval);
+        if (closing.grid == 0) revert UnknownZone(zone);
+        if (block.timestamp < closableFrom(zone, interval)) revert TooEarly(interval, closableFrom(zone, interval));
+        Result memory result = _results[_keyOf(zone, interval)];
+        closing.prices = Imbalances.Prices({
+            crossed: result.crossed,
+            price: result.priceMicroPerKwh,
+            fee: int256(uint256(result.feeMicroPerKwh)),
+            charge: _imbalancePrice(closing, chargeTariff, false),
+            discharge: _imbalancePrice(closing, dischargeTariff, true)
+        });
+        _takeOut(closing, accounts_);
+        _pay(closing);
+        _tell(closing);
+    }
+
+    /// @return the tariff's price, which holds in all of the interval
+    function _imbalancePrice(Closings.Closing memory closing, uint24 tariff, bool discharge)
+        private
+        view
+        returns (int256)
+    {
+        uint256 terms = tariffBook.termsOf(tariff);
+        if (
+            !TariffTerms.isMarket(terms) || TariffTerms.discharges(terms) != discharge
+                || terms >> TariffTerms.PAYEE_SHIFT != closing.grid || TariffTerms.validFrom(terms) > closing.interval
+                || TariffTerms.validTo(terms) < closing.interval + INTERVAL_S
+        ) revert NotImbalancePrice(tariff, closing.zone, closing.interval);
+        return TariffTerms.priceOf(terms);
+    }
+
+    /// @dev Takes the accounts' positions out of the book and puts down what each comes to.
+    function _takeOut(Closings.Closing memory closing, uint24[] calldata accounts_) private {
+        closing.list = new Closings.Closed[](accounts_.length);
+        for (uint256 i; i < accounts_.length; ++i) {
+            uint24 account = accounts_[i];
+            if (i != 0 && account <= accounts_[i - 1]) revert NotAscending(accounts_[i - 1], account);
+            uint256 key = _keyOf(closing.zone, closing.interval, account);
+            Position memory position = _positions[key];
+            if (!closing.prices.crossed) (position.boughtWh, position.soldWh) = (0, 0);
+            if (account == closing.grid || !_hasEnergy(position)) continue;
+            _positions[key] = Position(0, 0, 0, 0, position.nonces);
+            Closings.Closed memory closed = closing.list[closing.count++];
+            (closed.account, closed.position) = (account, position);
+            (closed.accountPays, closed.owedMicro, closed.receivedMicro) = Imbalances.amountOf(position, closing.prices);
+        }
+        if (closing.count == 0) {
+            revert NothingToClose(closing.zone, closing.interval, accounts_.length == 0 ? 0 : accounts_[0]);
+        }
+    }
+
+    function _hasEnergy(Position memory position) private pure returns (bool) {
+        return position.boughtWh | position.soldWh | position.importedWh | position.exportedWh != 0;
+    }
+
+    /// @dev Three attempts at most: the first one finds the accounts that cannot pay. Without their money the grid
+    ///      account may be unable to pay, which the second one finds. Then it pays nothing.
+    function _pay(Closings.Closing memory closing) private {
+        while (true) {
+            Entry[] memory entries = closing.entriesOf();
+            try escrow.applyBatch(entries) {
+                break;
+            } catch {
+                uint24[] memory insolvent = escrow.insolventOf(entries);
+                if (insolvent.length == 0) {
+                    // Something else was wrong: the second call reverts alike, and says what.
+                    escrow.applyBatch(entries);
+                    break;
+                }
+                closing.setAside(insolvent);
+            }
+        }
+        if (closing.aside != 0) {
+            escrow.recordDebts(INTERVAL_DEBT | uint32(closing.interval / INTERVAL_S), closing.debtsOf());
+        }
+    }
+
+    function _tell(Closings.Closing memory closing) private {
+        for (uint256 i; i < closing.count; ++i) {
+            Closings.Closed memory closed = closing.list[i];
+            emit PositionClosed(
+                closing.zone,
+                closing.interval,
+                closed.account,
+                closed.position.boughtWh,
+                closed.position.soldWh,
+                closed.position.importedWh,
+                closed.position.exportedWh,
+                closed.accountPays,
+                closed.owedMicro,
+                closed.receivedMicro,
+                closed.setAside
+            );
+        }
+    }
 
     /* VIEWS */
 

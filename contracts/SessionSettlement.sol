@@ -8,10 +8,12 @@ import {Debts} from "./DebtTable.sol";
 import {DEBIT_SHIFT, Entry} from "./Entries.sol";
 import {IAccountRegistry} from "./interfaces/IAccountRegistry.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
+import {IPositionBook} from "./interfaces/IPositionBook.sol";
 import {ISessionSettlement} from "./interfaces/ISessionSettlement.sol";
 import {IStationRegistry} from "./interfaces/IStationRegistry.sol";
 import {ITariffBook} from "./interfaces/ITariffBook.sol";
 import {Ledgers} from "./Ledger.sol";
+import {MarketRows} from "./MarketRows.sol";
 import {NamedAccounts, Roles} from "./Roles.sol";
 import {TariffTerms} from "./TariffTerms.sol";
 
@@ -21,6 +23,7 @@ contract SessionSettlement is BatchChain {
     using BatchDecoder for uint256;
     using Debts for Debts.DebtTable;
     using Ledgers for Ledgers.Ledger;
+    using MarketRows for MarketRows.List;
     using WordTables for WordTable;
 
     /* TYPES */
@@ -47,6 +50,7 @@ contract SessionSettlement is BatchChain {
         uint256 first;
         uint256 numbers;
         Debts.DebtTable debts;
+        MarketRows.List market;
         uint256[] sums;
         uint256[] statements;
     }
@@ -62,18 +66,27 @@ contract SessionSettlement is BatchChain {
     IStationRegistry public immutable stations;
     ITariffBook public immutable tariffBook;
     IEscrow public immutable escrow;
+    IPositionBook public immutable positions;
 
     /* CONSTRUCTION */
 
-    constructor(IAccountRegistry accounts_, IStationRegistry stations_, ITariffBook tariffBook_, IEscrow escrow_) {
+    constructor(
+        IAccountRegistry accounts_,
+        IStationRegistry stations_,
+        ITariffBook tariffBook_,
+        IEscrow escrow_,
+        IPositionBook positions_
+    ) {
         _requireContract(address(accounts_));
         _requireContract(address(stations_));
         _requireContract(address(tariffBook_));
         _requireContract(address(escrow_));
+        _requireContract(address(positions_));
         accounts = accounts_;
         stations = stations_;
         tariffBook = tariffBook_;
         escrow = escrow_;
+        positions = positions_;
     }
 
     function _requireContract(address account) private view {
@@ -98,6 +111,7 @@ contract SessionSettlement is BatchChain {
             escrow.applyBatch(entries);
             escrow.recordDebts(uint32(number), walk.debts.listOf());
         }
+        if (walk.market.used != 0) positions.meter(walk.market.rowsOf());
         (,,, bytes32 evidence) = batch.header();
         bytes32 digest = keccak256(abi.encode(evidence, statements, insolvent));
         _push(chain, number, digest);
@@ -279,13 +293,17 @@ contract SessionSettlement is BatchChain {
         }
     }
 
-    /// @dev Any row that cannot take a short way: one that is not billed, or has a negative price, or is of an
-    ///      account that is away from its place; and all of the second walk.
+    /// @dev Any row that cannot take a short way: one that is not billed, or is metered in the market, or has a
+    ///      negative price, or is of an account that is away from its place; and all of the second walk.
     /// @return sum what the row adds to the statement's sums
     function _longWay(Walk memory walk, uint256 row, uint256 terms, uint256 at) private returns (uint256 sum) {
         unchecked {
             _requireTimes(walk, row, terms, at);
             sum = row.energyWh() << (terms >> TariffTerms.LANE_SHIFT & 0xff);
+            if (TariffTerms.isMarket(terms)) {
+                _meter(walk, row, terms, at);
+                return sum;
+            }
             uint256 product = row.energyWh() * (terms & TariffTerms.PRICE_MASK);
             uint256 owed = (product + (WH_PER_KWH - 1)) / WH_PER_KWH << DEBIT_SHIFT;
             product /= WH_PER_KWH;
@@ -298,6 +316,16 @@ contract SessionSettlement is BatchChain {
                 walk.ledger.note(row.account(), owed);
             }
         }
+    }
+
+    /// @dev A row that moves no money here: the positions are told of it.
+    function _meter(Walk memory walk, uint256 row, uint256 terms, uint256 at) private pure {
+        uint256 begin = walk.numbers.startTime() + row.startOffsetS();
+        bool exported = TariffTerms.discharges(terms);
+        uint256 word = MarketRows.wordOf(walk.payee, row.account(), begin, exported, row.energyWh());
+        walk.market.add(word, (walk.end - at) / BatchDecoder.ROW_BYTES);
+        // An entry without money, so that the escrow refuses an account that does not exist.
+        walk.ledger.note(row.account(), 0);
     }
 
     /// @dev Of the second walk.

@@ -12,6 +12,8 @@ contract TariffBook is ITariffBook {
 
     uint24 private _count;
     mapping(uint24 tariff => uint256 terms) private _terms;
+    /// Up to when a payee published market prices.
+    mapping(uint24 payee => mapping(Direction => uint40)) private _marketUntil;
 
     constructor(IAccountRegistry accounts_) {
         if (address(accounts_).code.length == 0) revert NotAContract(address(accounts_));
@@ -32,10 +34,19 @@ contract TariffBook is ITariffBook {
     function _publish(uint24 number, uint24 caller, Tariff calldata tariff) private {
         if (tariff.payee != caller) revert NotPayee(tariff.payee, caller);
         if (tariff.validTo <= tariff.validFrom) revert EmptyWindow(tariff.validFrom, tariff.validTo);
+        if (tariff.direction >= Direction.MarketCharge) _follow(tariff);
         _terms[number] = TariffTerms.pack(tariff);
         emit TariffPublished(
             number, tariff.payee, tariff.direction, tariff.priceMicroPerKwh, tariff.validFrom, tariff.validTo
         );
+    }
+
+    /// @dev A market price begins now or later, and not before the last one ends.
+    function _follow(Tariff calldata tariff) private {
+        if (tariff.validFrom < block.timestamp) revert NotAhead(tariff.validFrom, block.timestamp);
+        uint40 lastTo = _marketUntil[tariff.payee][tariff.direction];
+        if (tariff.validFrom < lastTo) revert Overlaps(tariff.payee, tariff.direction, tariff.validFrom, lastTo);
+        _marketUntil[tariff.payee][tariff.direction] = tariff.validTo;
     }
 
     /// @inheritdoc ITariffBook

@@ -20,6 +20,7 @@ DEPLOYED = (
     "TariffBook",
     "SettlementToken",
     "Escrow",
+    "PositionBook",
     "SessionSettlement",
     "DisputeCourt",
 )

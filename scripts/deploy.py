@@ -32,6 +32,7 @@ from scripts.plan import (
     HOUR_S,
     MICRO_PER_EURO,
     MODULES,
+    QUARTER_S,
     Plan,
     PlanRefused,
     Role,
@@ -267,6 +268,8 @@ def _deploy(given: argparse.Namespace) -> int:
         bond_micro=given.bond_micro,
         dispute_window_s=given.dispute_window_s,
         answer_window_s=given.answer_window_s,
+        close_after_s=given.close_after_s,
+        settle_within_s=given.settle_within_s,
     )
     key = open_key(given.keystore, given.passphrase_file)
     plan.check(key.address)
@@ -335,6 +338,8 @@ def arguments(rpc: str | None) -> argparse.ArgumentParser:
     add("--bond-micro", type=int, default=MICRO_PER_EURO, help="what a dispute locks, micro-euro")
     add("--dispute-window-s", type=int, default=90 * DAY_S, help="how long after its end a row can be disputed")
     add("--answer-window-s", type=int, default=7 * DAY_S, help="how long a dispute can be answered")
+    add("--close-after-s", type=int, default=QUARTER_S, help="how long after its end an interval's positions stay open")
+    add("--settle-within-s", type=int, default=6 * HOUR_S, help="how long after its end an auction can be settled")
     add("--gas-price-wei", type=int, help="without it, twice the base fee")
     add("--limit-s", type=float, default=RECEIPT_LIMIT_S, help="how long to wait for each transaction")
     return parser

@@ -11,6 +11,7 @@ from domain.keccak import keccak
 from domain.text import address_text, parse_address
 from scripts.chain import ChainFailed
 
+QUARTER_S = 900
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
 LONGEST_FREEZE_S = 72 * HOUR_S
@@ -23,7 +24,8 @@ CONSTRUCTORS: dict[str, tuple[str, ...]] = {
     "TariffBook": ("accounts",),
     "SettlementToken": ("accounts",),
     "Escrow": ("accounts", "token", "withdrawalDelay", "moduleDelay"),
-    "SessionSettlement": ("accounts", "stations", "tariffBook", "escrow"),
+    "PositionBook": ("accounts", "tariffBook", "escrow", "closeAfterS", "settleWithinS"),
+    "SessionSettlement": ("accounts", "stations", "tariffBook", "escrow", "positions"),
     "DisputeCourt": (
         *("accounts", "tariffBook", "escrow", "settlement"),
         *("bondMicro", "disputeWindowS", "answerWindowS"),
@@ -37,10 +39,16 @@ REFERENCES = {
     "tariffBook": "TariffBook",
     "token": "SettlementToken",
     "escrow": "Escrow",
+    "positions": "PositionBook",
     "settlement": "SessionSettlement",
 }
 """Arguments that are addresses of contracts."""
-MODULES = (("StationRegistry", "SessionSettlement"), ("Escrow", "SessionSettlement"), ("Escrow", "DisputeCourt"))
+MODULES = (
+    ("StationRegistry", "SessionSettlement"),
+    ("Escrow", "PositionBook"),
+    ("Escrow", "SessionSettlement"),
+    ("Escrow", "DisputeCourt"),
+)
 """Which contract lets which one act as a module."""
 GATES = ("StationRegistry", "Escrow")
 _DOMAIN_TYPEHASH = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
@@ -83,6 +91,8 @@ class Plan:
     bond_micro: int = MICRO_PER_EURO
     dispute_window_s: int = 90 * DAY_S
     answer_window_s: int = 7 * DAY_S
+    close_after_s: int = QUARTER_S
+    settle_within_s: int = 6 * HOUR_S
 
     def check(self, deployer: str) -> None:
         """PlanRefused if the contracts would refuse this, or if the deployer could not let go at the end."""
@@ -91,10 +101,18 @@ class Plan:
             ("module delay", self.module_delay_s, 32),
             ("dispute window", self.dispute_window_s, 32),
             ("answer window", self.answer_window_s, 32),
+            ("time to close", self.close_after_s, 32),
+            ("time to settle", self.settle_within_s, 32),
             ("bond", self.bond_micro, 96),
         ):
             if not 0 < value < 1 << bits:
                 raise PlanRefused(f"the {name} {value} is not between 0 and 2^{bits}")
+        if self.settle_within_s < self.close_after_s:
+            raise PlanRefused(
+                f"the time to settle of {self.settle_within_s} s is too short: positions are closed "
+                f"{self.close_after_s} s after their interval, and an auction must be settled before; "
+                f"give {self.close_after_s} s or more"
+            )
         needed = self.withdrawal_delay_s + LONGEST_FREEZE_S
         if self.module_delay_s <= needed:
             raise PlanRefused(
@@ -122,6 +140,8 @@ class Plan:
             "bondMicro": self.bond_micro,
             "disputeWindowS": self.dispute_window_s,
             "answerWindowS": self.answer_window_s,
+            "closeAfterS": self.close_after_s,
+            "settleWithinS": self.settle_within_s,
         }
         return {key: at[REFERENCES[key]] if key in REFERENCES else own[key] for key in CONSTRUCTORS[name]}
 
@@ -155,6 +175,8 @@ class Plan:
                 "module": self.module_delay_s,
                 "dispute": self.dispute_window_s,
                 "answer": self.answer_window_s,
+                "close": self.close_after_s,
+                "settle": self.settle_within_s,
             },
             "bondMicro": self.bond_micro,
         }
@@ -177,6 +199,8 @@ def plan_of(published: Mapping[str, Any]) -> tuple[Plan, str]:
             bond_micro=int(published["bondMicro"]),
             dispute_window_s=int(delays["dispute"]),
             answer_window_s=int(delays["answer"]),
+            close_after_s=int(delays["close"]),
+            settle_within_s=int(delays["settle"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanRefused(

@@ -6,7 +6,7 @@ from domain.batch import StatementNumbers
 from domain.chain import ChainEvent
 
 ACCOUNT, STATION, BATCH = "account", "station", "batch"
-_ACCOUNT_ARGS = frozenset({"account", "payee", "payer", "debtor", "creditor", "disputer", "by", "to"})
+_ACCOUNT_ARGS = frozenset({"account", "payee", "payer", "debtor", "creditor", "disputer", "by", "to", "grid"})
 _STATEMENTS = "statements"
 
 

@@ -116,6 +116,8 @@ interface IDisputeCourt {
     error NotInBatch(uint256 index, uint256 row);
     /// @notice The driver paid nothing for this row.
     error NothingToReverse(uint24 station, uint24 sequence, uint256 row);
+    /// @notice The row was metered in the market: no money moved for it, it is a part of a position.
+    error MeteredInMarket(uint24 station, uint24 sequence, uint256 row);
     /// @notice The row ended too long ago.
     error TooLate(uint256 end, uint256 latest);
     /// @notice The row was disputed before; each row has one dispute.

@@ -57,6 +57,8 @@ interface IPositionBook {
 
     /// @notice What is named must be a contract.
     error NotAContract(address account);
+    /// @notice An auction must be settled before its positions are closed without it.
+    error WindowsOutOfOrder(uint40 closeAfterS, uint40 settleWithinS);
     /// @notice Only a module of the escrow tells what was traded and metered.
     error NotAModule(address caller);
     /// @notice The account must be registered.
@@ -85,7 +87,7 @@ interface IPositionBook {
     error NotImbalancePrice(uint24 tariff, uint16 zone, uint40 interval);
     /// @notice Accounts come in ascending order, each once.
     error NotAscending(uint24 account, uint24 next);
-    /// @notice There is nothing to close.
+    /// @notice None of the accounts, of which this is the first, has anything to close.
     error NothingToClose(uint16 zone, uint40 interval, uint24 account);
 
     /// @notice Opens a zone. Only a module.
@@ -120,6 +122,9 @@ interface IPositionBook {
     ///         divided by 1,000; without a price c and d count alone. If this is above zero the account pays it,
     ///         rounded up, and the grid account receives it rounded down; below zero the grid account pays. The rest
     ///         goes to the dust account. Who cannot pay owes a debt of "batch" 2^31 | interval / 900.
+    ///         Fills of an auction that did not end in time count as nothing. Accounts that have nothing to close are
+    ///         passed over, so that nobody stops a call by closing one of them first, and so is the grid account,
+    ///         which would owe itself.
     /// @param accounts        ascending
     /// @param chargeTariff    the grid account's market tariff for charging that is valid in all of the interval
     /// @param dischargeTariff the same for discharging

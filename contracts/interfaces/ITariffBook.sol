@@ -6,9 +6,13 @@ interface ITariffBook {
     /// @notice Which way the energy flows.
     /// @dev Charge: the vehicle takes energy and its account is the buyer.
     ///      Discharge: the vehicle gives energy back and its account is the seller.
+    ///      MarketCharge, MarketDischarge: the same ways, but a row moves no money when it is settled. It is metered in
+    ///      the market of the payee's zone, where this is the price of what was not traded (IPositionBook).
     enum Direction {
         Charge,
-        Discharge
+        Discharge,
+        MarketCharge,
+        MarketDischarge
     }
 
     /// @notice One price.
@@ -41,10 +45,15 @@ interface ITariffBook {
     error NotPayee(uint24 payee, uint24 caller);
     /// @notice The account registry must be a contract.
     error NotAContract(address account);
+    /// @notice Prices of the market are known before they hold.
+    error NotAhead(uint40 validFrom, uint256 blockTime);
+    /// @notice Of a payee's market prices of one direction one holds at a time: the last one ends at `lastTo`.
+    error Overlaps(uint24 payee, Direction direction, uint40 validFrom, uint40 lastTo);
     /// @notice All 2^24 - 1 tariff numbers are used.
     error NoTariffNumberLeft();
 
     /// @notice Publishes prices in order. Needs the operator role; `payee` must be the caller's account.
+    ///         Market prices of one direction follow each other without overlap, and begin now or later.
     /// @return first number of the first one; the others follow it without a gap, from 0 on
     function publish(Tariff[] calldata tariffs) external returns (uint24 first);
 

@@ -9,6 +9,7 @@ import {IAccountRegistry} from "../interfaces/IAccountRegistry.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 import {IModuleGate} from "../interfaces/IModuleGate.sol";
+import {IPositionBook} from "../interfaces/IPositionBook.sol";
 import {ISessionSettlement} from "../interfaces/ISessionSettlement.sol";
 import {IStationRegistry} from "../interfaces/IStationRegistry.sol";
 import {ITariffBook} from "../interfaces/ITariffBook.sol";
@@ -118,6 +119,8 @@ abstract contract Base {
     uint96 internal constant BOND_MICRO = 1_000_000;
     uint40 internal constant DISPUTE_WINDOW_S = 90 days;
     uint40 internal constant ANSWER_WINDOW_S = 7 days;
+    uint40 internal constant CLOSE_AFTER_S = 900;
+    uint40 internal constant SETTLE_WITHIN_S = 6 hours;
 
     address internal constant HOUSE_OWNER = address(0x1001);
     address internal constant DUST_OWNER = address(0x1002);
@@ -183,6 +186,7 @@ abstract contract Base {
     ITariffBook internal tariffBook;
     ISettlementToken internal token;
     IEscrow internal escrow;
+    IPositionBook internal positions;
     ISessionSettlement internal settlement;
     IDisputeCourt internal court;
     /// @dev The module gates of escrow and station registry.
@@ -211,14 +215,17 @@ abstract contract Base {
         escrow = IEscrow(_deploy("Escrow", abi.encode(accounts, token, WITHDRAWAL_DELAY, MODULE_DELAY)));
         escrowGate = IModuleGate(address(escrow));
         stationGate = IModuleGate(address(stations));
-        settlement =
-            ISessionSettlement(_deploy("SessionSettlement", abi.encode(accounts, stations, tariffBook, escrow)));
+        bytes memory bookArguments = abi.encode(accounts, tariffBook, escrow, CLOSE_AFTER_S, SETTLE_WITHIN_S);
+        positions = IPositionBook(_deploy("PositionBook", bookArguments));
+        bytes memory settlementArguments = abi.encode(accounts, stations, tariffBook, escrow, positions);
+        settlement = ISessionSettlement(_deploy("SessionSettlement", settlementArguments));
         bytes memory courtArguments =
             abi.encode(accounts, tariffBook, escrow, settlement, BOND_MICRO, DISPUTE_WINDOW_S, ANSWER_WINDOW_S);
         court = IDisputeCourt(_deploy("DisputeCourt", courtArguments));
         vm.startPrank(GOVERNOR);
         token.setEscrow(address(escrow));
         accounts.setTreasury(address(escrow));
+        escrowGate.proposeModule(address(positions));
         escrowGate.proposeModule(address(settlement));
         escrowGate.proposeModule(address(court));
         stationGate.proposeModule(address(settlement));

@@ -215,8 +215,8 @@ contract ModuleGateTest is Base {
     function test_settlementModuleIsReplacedBehindTheTimelockWithLiveBalances() public {
         _settle(_batchOf(_aliceCharges(1000)));
         _settle(_batchOf(_statement(V2G_STATION, 2, 2000, 0, _row(CAROL, 1000, CHARGE))));
-        ISessionSettlement next =
-            ISessionSettlement(_deploy("SessionSettlement", abi.encode(accounts, stations, tariffBook, escrow)));
+        bytes memory arguments = abi.encode(accounts, stations, tariffBook, escrow, positions);
+        ISessionSettlement next = ISessionSettlement(_deploy("SessionSettlement", arguments));
         _propose(escrowGate, address(next));
         _propose(stationGate, address(next));
         _everybodyRequestsAndLeavesInTime();

@@ -38,8 +38,9 @@ contract SessionSettlementTest is Base {
     /* CONSTRUCTION */
 
     function test_eachPartMustBeAContract() public {
-        address[4] memory parts = [address(accounts), address(stations), address(tariffBook), address(escrow)];
-        for (uint256 i; i < 4; ++i) {
+        address[5] memory parts =
+            [address(accounts), address(stations), address(tariffBook), address(escrow), address(positions)];
+        for (uint256 i; i < 5; ++i) {
             address part = parts[i];
             parts[i] = STRANGER;
             bytes memory call = abi.encodeWithSignature(

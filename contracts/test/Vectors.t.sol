@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 import {IModuleGate} from "../interfaces/IModuleGate.sol";
+import {IPositionBook} from "../interfaces/IPositionBook.sol";
 import {ISessionSettlement} from "../interfaces/ISessionSettlement.sol";
 import {IStationRegistry} from "../interfaces/IStationRegistry.sol";
 import {ITariffBook} from "../interfaces/ITariffBook.sol";
@@ -43,8 +44,10 @@ contract VectorsTest is Base {
         token = ISettlementToken(_deploy("SettlementToken", abi.encode(accounts)));
         escrow = IEscrow(_deploy("Escrow", abi.encode(accounts, token, WITHDRAWAL_DELAY, MODULE_DELAY)));
         tariffBook = ITariffBook(_deploy("TariffBook", abi.encode(accounts)));
-        settlement =
-            ISessionSettlement(_deploy("SessionSettlement", abi.encode(accounts, stations, tariffBook, escrow)));
+        bytes memory bookArguments = abi.encode(accounts, tariffBook, escrow, CLOSE_AFTER_S, SETTLE_WITHIN_S);
+        positions = IPositionBook(_deploy("PositionBook", bookArguments));
+        bytes memory settlementArguments = abi.encode(accounts, stations, tariffBook, escrow, positions);
+        settlement = ISessionSettlement(_deploy("SessionSettlement", settlementArguments));
         vm.startPrank(GOVERNOR);
         token.setEscrow(address(escrow));
         IModuleGate(address(escrow)).proposeModule(address(settlement));

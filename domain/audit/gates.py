@@ -28,7 +28,10 @@ class Gates:
     def __init__(self, deployed: Deployed, report: Report) -> None:
         self._report = report
         self.gates = {name: Gate() for name in GATES}
-        self._ours = {"Escrow": {deployed.settlement, deployed.court}, "StationRegistry": {deployed.settlement}}
+        self._ours = {
+            "Escrow": {deployed.settlement, deployed.court, deployed.positions},
+            "StationRegistry": {deployed.settlement},
+        }
 
     def note(self, event: ChainEvent, time_s: UnixSeconds) -> None:
         """Takes an event of a gate."""

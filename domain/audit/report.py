@@ -34,6 +34,7 @@ class Deployed:
 
     settlement: bytes
     court: bytes
+    positions: bytes
     escrow: bytes
     token: bytes
     station_domain: SigningDomain

@@ -31,20 +31,21 @@ class Platform:
 
 @pytest.fixture(scope="module")
 def platform(project: Any, accounts: Any) -> Platform:
-    """Seven contracts, wired and sealed, an operator and a driver with money in its account."""
+    """Eight contracts, wired and sealed, an operator and a driver with money in its account."""
     house, dust, governor, operator, driver = accounts[:5]
     registry = governor.deploy(project.AccountRegistry, house, dust, governor)
     stations = governor.deploy(project.StationRegistry, registry, MODULE_DELAY_S)
     tariffs = governor.deploy(project.TariffBook, registry)
     token = governor.deploy(project.SettlementToken, registry)
     escrow = governor.deploy(project.Escrow, registry, token, WITHDRAWAL_DELAY_S, MODULE_DELAY_S)
-    settlement = governor.deploy(project.SessionSettlement, registry, stations, tariffs, escrow)
+    positions = governor.deploy(project.PositionBook, registry, tariffs, escrow, 900, 6 * HOUR_S)
+    settlement = governor.deploy(project.SessionSettlement, registry, stations, tariffs, escrow, positions)
     court = governor.deploy(
         project.DisputeCourt, registry, tariffs, escrow, settlement, BOND_MICRO, 90 * DAY_S, 7 * DAY_S
     )
     token.setEscrow(escrow, sender=governor)
     registry.setTreasury(escrow, sender=governor)
-    for gate, module in ((stations, settlement), (escrow, settlement), (escrow, court)):
+    for gate, module in ((stations, settlement), (escrow, positions), (escrow, settlement), (escrow, court)):
         gate.proposeModule(module, sender=governor)
     stations.sealModules(sender=governor)
     escrow.sealModules(sender=governor)

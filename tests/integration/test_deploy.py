@@ -31,7 +31,7 @@ from tests.integration.deployed import (
     undone,
 )
 
-TRANSACTIONS = 7 + 7 + 4 + 4 + 2 + 1
+TRANSACTIONS = 8 + 8 + 4 + 4 + 2 + 1
 """Contracts, wiring, accounts, roles of the others, the governor's and the deployer's roles, the closing."""
 SHORT_LIMIT_S = 0.1
 
@@ -85,7 +85,8 @@ def assert_complete(chain: str, file: Path) -> None:
     assert at.view("AccountRegistry", "isMember", DEPLOYER.address) is False
     assert at.view("StationRegistry", "sealedModules")
     assert at.view("Escrow", "sealedModules")
-    assert at.view("Escrow", "isModule", at.address("DisputeCourt"))
+    for module in ("PositionBook", "SessionSettlement", "DisputeCourt"):
+        assert at.view("Escrow", "isModule", at.address(module))
     assert nonce(chain) == TRANSACTIONS
     assert run(["--rpc", chain, "--check", str(file)]) == 0
 
@@ -260,7 +261,10 @@ def test_file_publishes_what_was_deployed(chain: str, tmp_path: Path) -> None:
     assert state["compiler"]["viaIR"] is True
     assert state["compiler"]["evmVersion"] == "paris"
     assert state["compiler"]["optimizer"] == {"enabled": True, "runs": 1_000_000}
-    assert state["delaysS"] == {"withdrawal": 3600, "module": 604_800, "dispute": 7_776_000, "answer": 604_800}
+    assert state["delaysS"] == {"withdrawal": 3600, "module": 604_800, "dispute": 7_776_000, "answer": 604_800} | {
+        "close": 900,
+        "settle": 21_600,
+    }
     assert state["bondMicro"] == 1_000_000
     assert state["deployer"] == DEPLOYER.address
     assert state["roles"] == {

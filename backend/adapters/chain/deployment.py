@@ -16,6 +16,7 @@ CONTRACTS = (
     "TariffBook",
     "SettlementToken",
     "Escrow",
+    "PositionBook",
     "SessionSettlement",
     "DisputeCourt",
 )
@@ -61,6 +62,7 @@ class Deployment:
         return Deployed(
             settlement=at["SessionSettlement"],
             court=at["DisputeCourt"],
+            positions=at["PositionBook"],
             escrow=at["Escrow"],
             token=at["SettlementToken"],
             station_domain=self.station_domain,

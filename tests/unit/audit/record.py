@@ -55,10 +55,11 @@ from tests.vectors.world import (
     tariffs,
 )
 
-SETTLEMENT, COURT, ESCROW, TOKEN = (bytes([n]) * 20 for n in (0x5E, 0xC0, 0xE5, 0x70))
+SETTLEMENT, COURT, ESCROW, TOKEN, POSITIONS = (bytes([n]) * 20 for n in (0x5E, 0xC0, 0xE5, 0x70, 0x90))
 DEPLOYED = Deployed(
     settlement=SETTLEMENT,
     court=COURT,
+    positions=POSITIONS,
     escrow=ESCROW,
     token=TOKEN,
     station_domain=STATION_DOMAIN,
