@@ -85,7 +85,7 @@ def _power(figures: DayFigures) -> str:
     intervals = range(first, last + 1)
     hours = [_local_hour(interval * MARKET_INTERVAL_S, figures) for interval in intervals]
     per_hour = SECONDS_PER_HOUR / MARKET_INTERVAL_S / WH_PER_KWH
-    figure, axes = _plot(9.5, 2.9)
+    figure, axes = plot(9.5, 2.9)
     for direction, sign, colour, label in (("charge", 1, CHARGED, "charging"), ("discharge", -1, SOLD, "sold back")):
         power = [sign * energy[direction][interval] * per_hour for interval in intervals]
         axes.fill_between(hours, power, step="post", color=colour, alpha=0.85, label=label, linewidth=0)
@@ -94,7 +94,7 @@ def _power(figures: DayFigures) -> str:
     axes.set_ylabel("kW, mean of 15 minutes")
     axes.set_xticks(range(0, max(HOURS, int(max(hours, default=0)) + 2), 2))
     axes.legend(frameon=False, loc="upper left")
-    return _svg(figure)
+    return svg(figure)
 
 
 def _local_hour(time_s: int, figures: DayFigures) -> float:
@@ -113,7 +113,7 @@ def _money(figures: DayFigures) -> str:
     named = {figures.operator: "operator", HOUSE_ACCOUNT: "house", DUST_ACCOUNT: "dust"}
     drivers = sorted(amount / MICRO_PER_EURO for account, amount in net.items() if account not in named)
     dust = sum(int(s["dust_micro"]) for s in figures.settlements)
-    figure, axes = _plot(9.5, 2.9)
+    figure, axes = plot(9.5, 2.9)
     axes.bar(range(len(drivers)), drivers, color=[SOLD if d > 0 else CHARGED for d in drivers], width=0.9)
     axes.axhline(0, color=DARK, linewidth=0.8)
     axes.set_xlabel(f"{len(drivers)} drivers, by what they paid")
@@ -124,12 +124,12 @@ def _money(figures: DayFigures) -> str:
         f"dust {dust / MICRO_PER_EURO:+,.6f} euro"
     )
     axes.text(0.99, 0.05, text, transform=axes.transAxes, ha="right", va="bottom", color=DARK)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _gas(figures: DayFigures) -> str:
     """Gas of each batch, with its rows."""
-    figure, axes = _plot(9.5, 2.6)
+    figure, axes = plot(9.5, 2.6)
     batches = sorted(figures.settlements, key=lambda s: s["batch"])
     axes.bar(range(len(batches)), [s["gas_used"] / 1e6 for s in batches], color=GAS, width=0.7)
     axes.set_xticks(range(len(batches)), [f"{s['batch']}\n{s['rows']} rows" for s in batches], fontsize=7)
@@ -142,15 +142,17 @@ def _gas(figures: DayFigures) -> str:
         fontsize=9,
         loc="left",
     )
-    return _svg(figure)
+    return svg(figure)
 
 
-def _plot(width: float, height: float) -> tuple[Figure, Axes]:
+def plot(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty plot of so many inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """The figure as an SVG element; the same figure gives the same text."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()

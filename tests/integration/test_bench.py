@@ -81,6 +81,18 @@ def test_auction_of_a_few_books_clears_each_rightly() -> None:
         assert found[name] > 0, name
 
 
+def test_market_of_one_day_meets_every_need_and_costs_no_vehicle_more_than_the_tariff() -> None:
+    found = _figures("bench.market_day", "--days", "1")
+    assert (found["days"], found["unmet_wh"]) == (1, 0)
+    assert found["vehicles"] > 50
+    assert found["auctions_with_a_price"] > 0
+    assert found["worst_vehicle_against_tariff_micro"] <= 0
+    assert found["gain_of_vehicles_eur"] > 0
+    assert found["gain_of_photovoltaics_eur"] > 0
+    # What vehicles and photovoltaics gain, the grid does not earn; wear and losses are all that is lost beside it.
+    assert -5 < sum(found[f"gain_of_{side}_eur"] for side in ("vehicles", "photovoltaics", "grid")) <= 0
+
+
 def _figures(module: str, *arguments: str) -> dict[str, Any]:
     """What a benchmark prints as its last line."""
     done = subprocess.run(
