@@ -12,6 +12,7 @@ MIN_TOKEN_CHARACTERS = 16
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 366, 36_600
 """A court of disputes gives at most 366 days to dispute a row; until then its evidence must be there."""
 EVIDENCE_STORES = ("embedded", "kubo")
+MARKET_CLOCKS = ("system", "blocks")
 
 Value = TypeVar("Value")
 
@@ -37,6 +38,7 @@ class Settings:
     poll_ms: int
     auto_settle: bool
     auto_auction: bool
+    market_clock: str
     batch_statements: int
     batch_age_s: int
     batch_gas: int
@@ -76,6 +78,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         poll_ms=source.value("POLL_MS", _within(10, 60_000), "200"),
         auto_settle=source.value("AUTO_SETTLE", _flag, "true"),
         auto_auction=source.value("AUTO_AUCTION", _flag, "true"),
+        market_clock=source.value("MARKET_CLOCK", _one_of(MARKET_CLOCKS), "system"),
         batch_statements=source.value("BATCH_STATEMENTS", _within(1, 65_535), "32"),
         batch_age_s=source.value("BATCH_AGE_S", _within(0, 86_400), "60"),
         batch_gas=source.value("BATCH_GAS", _within(100_000, 1 << 40), "10000000"),

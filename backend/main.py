@@ -25,7 +25,7 @@ from backend.adapters.chain.market import MarketContracts
 from backend.adapters.chain.outbox import Outbox
 from backend.adapters.chain.reader import ChainReader
 from backend.adapters.chain.writer import ChainWriter, open_keystore
-from backend.adapters.clock import SystemClock
+from backend.adapters.clock import BlockClock, SystemClock
 from backend.adapters.evidence.embedded import EmbeddedEvidence
 from backend.adapters.evidence.kubo import KuboEvidence
 from backend.adapters.sql.database import SqlStore
@@ -61,7 +61,6 @@ MAX_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 SETTLE_EVERY_S = 0.5
-AUCTION_EVERY_S = 0.5
 CHECKPOINT_EVERY_S = 0.5
 RETENTION_EVERY_S = 3_600
 PAUSE_AFTER_FAILURE_S = 2.0
@@ -115,7 +114,7 @@ class Platform:
         if settle:
             threads.append(_repeat("settle", self.settle_if_due, SETTLE_EVERY_S, stopping))
         if auction:
-            threads.append(_repeat("auction", self.advance_auctions, AUCTION_EVERY_S, stopping))
+            threads.append(_repeat("auction", self.advance_auctions, self.settings.poll_ms / 1000, stopping))
         if self.settings.evidence_retention_days:
             threads.append(_repeat("retention", self.release_evidence, RETENTION_EVERY_S, stopping))
         try:
@@ -198,6 +197,7 @@ def _platform(
     settings: Settings, deployment: Deployment, reader: ChainReader, writer: ChainWriter, store: SqlStore
 ) -> Platform:
     clock = SystemClock()
+    market_clock = clock if settings.market_clock == "system" else BlockClock()
     evidence = _evidence(settings, clock)
     contracts = {name: contract.address for name, contract in deployment.contracts.items()}
     indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
@@ -235,8 +235,8 @@ def _platform(
             chain_id=deployment.chain_id,
             confirmations=settings.confirmations,
         ),
-        orders=Orders(store, reader, clock, deployment.order_domain, OrderRate(clock)),
-        auctions=Auctions(store, reader, MarketContracts(reader, writer), outbox, clock, Pauses(clock)),
+        orders=Orders(store, reader, market_clock, deployment.order_domain, OrderRate(clock)),
+        auctions=Auctions(store, reader, MarketContracts(reader, writer), outbox, market_clock, Pauses(clock)),
         market=MarketLists(store),
         feed=Feed(store, clock),
     )

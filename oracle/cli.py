@@ -24,9 +24,10 @@ from oracle.acn import read_all_sessions, read_sessions
 from oracle.client import BackendClient, Network
 from oracle.clock import SystemClock
 from oracle.errors import BackendUnavailable, KeystoreInvalid, OracleError
+from oracle.plan_file import PlanFile
 from oracle.progress import Progress
 from oracle.replay import STATEMENT_PERIOD_S, ReplayMeters, ReplayVehicles
-from oracle.sitemap import read_site_map
+from oracle.sitemap import SiteMap, read_site_map
 from oracle.spool import Spool
 from oracle.station_oracle import Patience, StationOracle
 from oracle.vehicle_oracle import MAX_PRICE_MICRO_PER_KWH, VehicleOracle
@@ -62,6 +63,9 @@ From = Annotated[
 ]
 Zone = Annotated[str, typer.Option("--zone", help="With --from: where the recorded local times are to be.")]
 MapFile = Annotated[Path, typer.Option("--stations", help="JSON: station and account numbers for the file's names.")]
+PlansFile = Annotated[
+    Path | None, typer.Option("--plans", help="What bidding agents plan for the map's traders: one line an interval.")
+]
 ProgressFile = Annotated[
     Path | None, typer.Option("--progress", help="Keep the latest counts in this file instead of standard error.")
 ]
@@ -116,13 +120,15 @@ def stations(
     statement_period_s: Annotated[
         int, typer.Option("--statement-period-s", min=900, help="Statements in long sessions; a multiple of 900.")
     ] = STATEMENT_PERIOD_S,
+    plans_file: PlansFile = None,
     progress_file: ProgressFile = None,
 ) -> None:
     """Serve stations: readings and statements of one recorded day, or of recorded weeks for good."""
     with _one_line_errors():
-        visits = _visits(sessions, map_file, day, live_from, zone)
+        site = read_site_map(map_file)
+        visits = _visits(sessions, site, day, live_from, zone)
         try:
-            source = ReplayMeters(visits, statement_period_s=statement_period_s)
+            source = ReplayMeters(visits, statement_period_s=statement_period_s, plans=_plans(plans_file, site))
         except ValueError as error:
             raise OracleError(str(error)) from None
         signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
@@ -155,11 +161,14 @@ def vehicles(
         int, typer.Option("--max-price-micro-per-kwh", min=0, help="The most that drivers pay.")
     ] = MAX_PRICE_MICRO_PER_KWH,
     discharge: Annotated[bool, typer.Option("--discharge/--no-discharge", help="Whether drivers sell back.")] = True,
+    plans_file: PlansFile = None,
     progress_file: ProgressFile = None,
 ) -> None:
     """Serve vehicles: authorisations and battery readings of one recorded day, or of recorded weeks for good."""
     with _one_line_errors():
-        source = ReplayVehicles(_visits(sessions, map_file, day, live_from, zone), discharge=discharge)
+        site = read_site_map(map_file)
+        visits = _visits(sessions, site, day, live_from, zone)
+        source = ReplayVehicles(visits, discharge=discharge, plans=_plans(plans_file, site))
         signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
         with _services("vehicles", backend, spool, progress_file) as at:
             oracle = VehicleOracle(
@@ -190,10 +199,17 @@ class _Services:
     progress: Progress
 
 
-def _visits(sessions: Path, map_file: Path, day: str | None, live_from: str | None, zone: str) -> Visits:
+def _plans(plans_file: Path | None, site: SiteMap) -> PlanFile | None:
+    if plans_file is None:
+        return None
+    if not site.traders:
+        raise OracleError("--plans needs a map that names traders")
+    return PlanFile(plans_file, site.traders)
+
+
+def _visits(sessions: Path, site: SiteMap, day: str | None, live_from: str | None, zone: str) -> Visits:
     if (day is None) == (live_from is None):
         raise OracleError("give one of --date (one recorded day) and --from (recorded weeks for good)")
-    site = read_site_map(map_file)
     if day is not None:
         return RecordedVisits(read_sessions(sessions, _day(day), rated_power_w=site.rated_power_w), site)
     everything = read_all_sessions(sessions, rated_power_w=site.rated_power_w)

@@ -1,9 +1,8 @@
-"""When energy flows in a recorded session whose driver trades: what was bought and sold says so. MODELLED.
+"""When energy flows in a recorded session whose driver trades: its bidding agent plans it. MODELLED.
 
-In each market interval of the stay the vehicle takes what it bought there and gives what it sold there, at
-constant power, as far as the connector, the battery and the recorded energy allow. What it needs and could not
-buy it takes at the end of the stay that its driver declared: that is imbalance. Energy given back may be taken
-again, with what is lost on the way.
+In each market interval of the stay the vehicle takes and gives what is planned for it, at constant power, as far
+as the connector, the battery and the recorded energy allow. Energy given back may be taken again, with what is lost
+on the way. Where no plan is known, it waits, and takes what is missing at the end of the stay that its driver declared.
 """
 
 from collections.abc import Iterator
@@ -20,21 +19,21 @@ _WAY_PERCENT = 81
 
 
 @dataclass(frozen=True, slots=True)
-class Traded:
-    """What an account trades in one market interval."""
+class Planned:
+    """What an account means to take and to give in one market interval."""
 
-    bought_wh: EnergyWh
-    sold_wh: EnergyWh
+    import_wh: EnergyWh
+    export_wh: EnergyWh
 
 
-class Trades(Protocol):
-    """What came of the auctions."""
+class Plans(Protocol):
+    """What was planned once the auctions were over."""
 
     def takes_part(self, account: AccountId) -> bool:
         """Whether the account's energy is traded at all."""
 
-    def of(self, account: AccountId, interval_s: UnixSeconds) -> Traded:
-        """What the account trades in an interval that has begun; nothing of it if its auction is not settled."""
+    def of(self, account: AccountId, interval_s: UnixSeconds) -> Planned | None:
+        """What is planned for an interval that has begun; None if nobody planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +53,14 @@ class _Piece:
     export_wh: int
 
 
-class TradedCourse:
+class PlannedCourse:
     """The course of one session, interval by interval, as each of them begins."""
 
     def __init__(
         self,
         session: ReplaySession,
         account: AccountId,
-        trades: Trades,
+        plans: Plans,
         *,
         limits: Limits | None = None,
         rated_power_w: PowerW = RATED_POWER_W,
@@ -71,7 +70,7 @@ class TradedCourse:
         self.departure_s = session.departure_s
         self._session = session
         self._account = account
-        self._trades = trades
+        self._plans = plans
         self._limits = limits
         self._rated_power_w = rated_power_w
         self._battery = battery_of(session)
@@ -81,7 +80,7 @@ class TradedCourse:
         self._import_wh = self._export_wh = 0
 
     def import_at(self, time_s: int) -> EnergyWh:
-        """Charged since arrival, Wh. Asks for the trades of intervals that began before `time_s`."""
+        """Charged since arrival, Wh. Asks for the plans of intervals that began before `time_s`."""
         self._know(time_s)
         return EnergyWh(sum(_part(piece, piece.import_wh, time_s) for piece in self._pieces))
 
@@ -105,13 +104,14 @@ class TradedCourse:
             start_s = end_s
 
     def _add(self, start_s: int, end_s: int) -> None:
-        traded = self._trades.of(self._account, UnixSeconds(start_s - start_s % MARKET_INTERVAL_S))
+        planned = self._plans.of(self._account, UnixSeconds(start_s - start_s % MARKET_INTERVAL_S))
+        if planned is None:
+            planned = Planned(self._due_wh(start_s, end_s), EnergyWh(0))
         most_wh = self._rated_power_w * (end_s - start_s) // SECONDS_PER_HOUR
-        wanted_wh = max(traded.bought_wh, self._due_wh(start_s, end_s) if not traded.sold_wh else 0)
-        import_wh = min(wanted_wh, most_wh, self._room_wh())
+        import_wh = min(planned.import_wh, most_wh, self._room_wh())
         given_wh = self._battery.spare_wh(self._import_wh) - self._export_wh
         may_give = self._limits.discharge and not import_wh
-        export_wh = min(traded.sold_wh, most_wh, max(0, given_wh)) if may_give else 0
+        export_wh = min(planned.export_wh, most_wh, max(0, given_wh)) if may_give else 0
         self._pieces.append(_Piece(start_s, end_s, import_wh, export_wh))
         self._import_wh += import_wh
         self._export_wh += export_wh
@@ -124,12 +124,12 @@ class TradedCourse:
             room_wh = min(room_wh, self._limits.max_energy_wh - self._import_wh)
         return max(0, room_wh)
 
-    def _due_wh(self, start_s: int, end_s: int) -> int:
+    def _due_wh(self, start_s: int, end_s: int) -> EnergyWh:
         """What cannot wait until after `end_s`, at the usual power, if the driver leaves as declared."""
         leaves_s = max(self._session.estimated_departure_s, self.arrival_s + MARKET_INTERVAL_S)
         power_w = min(USUAL_POWER_W, self._rated_power_w)
         later_wh = power_w * max(0, leaves_s - end_s) // SECONDS_PER_HOUR
-        return min(max(0, self._room_wh() - later_wh), power_w * (end_s - start_s) // SECONDS_PER_HOUR)
+        return EnergyWh(min(max(0, self._room_wh() - later_wh), power_w * (end_s - start_s) // SECONDS_PER_HOUR))
 
 
 def _part(piece: _Piece, energy_wh: int, time_s: int) -> int:

@@ -65,6 +65,14 @@ class RecordingUnfit(OracleError):
     """Recorded sessions that cannot be replayed as asked."""
 
 
+class PlanInvalid(OracleError):
+    """A file of plans that cannot be followed."""
+
+    def __init__(self, path: Path, line: int) -> None:
+        super().__init__(f"{path}, line {line}: not a plan of one interval; let the bidding agents write a new file")
+        self.path, self.line = path, line
+
+
 # --- spool -------------------------------------------------------------------------------------
 
 

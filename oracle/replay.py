@@ -20,7 +20,7 @@ from domain.units import (
     UnixSeconds,
 )
 from oracle.acn import RATED_POWER_W, ReplaySession, read_all_sessions, read_sessions
-from oracle.course import Limits, TradedCourse, Trades
+from oracle.course import Limits, PlannedCourse, Plans
 from oracle.pack import Battery, battery_of
 from oracle.plan import Plan, plan_of
 from oracle.source import (
@@ -59,16 +59,16 @@ _log = logging.getLogger(__name__)
 class ReplayMeters:
     """`oracle.source.MeterSource` over visits. A session that is not admitted moves nothing.
 
-    With `trades`, the sessions of accounts that take part in the market take and give what they traded.
+    With `plans`, the sessions of accounts that take part in the market take and give what they planned.
     """
 
     def __init__(
-        self, visits: Visits, *, statement_period_s: int = STATEMENT_PERIOD_S, trades: Trades | None = None
+        self, visits: Visits, *, statement_period_s: int = STATEMENT_PERIOD_S, plans: Plans | None = None
     ) -> None:
         if statement_period_s <= 0 or statement_period_s % MARKET_INTERVAL_S:
             raise ValueError(f"the statement period must be a positive multiple of {MARKET_INTERVAL_S} s")
         self._visits = visits
-        self._trades = trades
+        self._plans = plans
         self._period_s = statement_period_s
         self._admissions: dict[str, Admission] = {}
 
@@ -89,7 +89,7 @@ class ReplayMeters:
 
     def _plugged_in(self, visit: Visit) -> PluggedIn:
         session = visit.session
-        if _trading(visit, self._trades) is not None:
+        if _trading(visit, self._plans) is not None:
             stay = Span(start_s=session.arrival_s, end_s=session.departure_s)
             return PluggedIn(
                 station=visit.station,
@@ -110,14 +110,14 @@ class ReplayMeters:
             discharge=Span(start_s=plan.discharge_from_s, end_s=plan.discharge_to_s) if sells else None,
         )
 
-    def _course_of(self, visit: Visit, admission: Admission) -> Plan | TradedCourse:
+    def _course_of(self, visit: Visit, admission: Admission) -> Plan | PlannedCourse:
         session, rated_power_w = visit.session, self._visits.rated_power_w
-        trading = _trading(visit, self._trades)
+        trading = _trading(visit, self._plans)
         if trading is not None:
             limits = Limits(
                 max_energy_wh=admission.max_energy_wh, discharge=admission.discharge, until_s=admission.until_s
             )
-            return TradedCourse(session, *trading, limits=limits, rated_power_w=rated_power_w)
+            return PlannedCourse(session, *trading, limits=limits, rated_power_w=rated_power_w)
         plan = plan_of(
             session,
             max_energy_wh=admission.max_energy_wh,
@@ -136,7 +136,7 @@ class ReplayMeters:
         return plan
 
     def _metered(
-        self, station: StationId, session: ReplaySession, plan: Plan | TradedCourse, admission: Admission
+        self, station: StationId, session: ReplaySession, plan: Plan | PlannedCourse, admission: Admission
     ) -> Iterator[MeterEvent]:
         before_s = plan.arrival_s
         for time_s in plan.reading_times():
@@ -152,7 +152,7 @@ class ReplayMeters:
                 yield StatementDue(station=station, time_s=time_s)
             before_s = time_s
 
-    def _statement_due(self, plan: Plan | TradedCourse, time_s: int) -> bool:
+    def _statement_due(self, plan: Plan | PlannedCourse, time_s: int) -> bool:
         """At every statement period, counted from the first market interval's edge of the stay."""
         first_s = -(-plan.arrival_s // MARKET_INTERVAL_S) * MARKET_INTERVAL_S
         return time_s > first_s and (time_s - first_s) % self._period_s == 0
@@ -161,10 +161,10 @@ class ReplayMeters:
 class ReplayVehicles:
     """`oracle.source.VehicleSource` over visits."""
 
-    def __init__(self, visits: Visits, *, discharge: bool = True, trades: Trades | None = None) -> None:
-        """`trades` as for `ReplayMeters`."""
+    def __init__(self, visits: Visits, *, discharge: bool = True, plans: Plans | None = None) -> None:
+        """`plans` as for `ReplayMeters`."""
         self._visits = visits
-        self._trades = trades
+        self._plans = plans
         self._discharge = discharge
         self.accounts: Sequence[AccountId] = visits.accounts
 
@@ -180,14 +180,14 @@ class ReplayVehicles:
 
     def _events_of(self, visit: Visit, account: AccountId) -> Iterator[VehicleEvent]:
         session, rated_power_w = visit.session, self._visits.rated_power_w
-        trading = _trading(visit, self._trades)
-        plan: Plan | TradedCourse
+        trading = _trading(visit, self._plans)
+        plan: Plan | PlannedCourse
         if trading is None:
             plan = plan_of(session, discharge=self._discharge, rated_power_w=rated_power_w)
             sells = plan.discharged_wh > 0
         else:
             limits = Limits(max_energy_wh=energy_cap_wh(session), discharge=self._discharge)
-            plan = TradedCourse(session, *trading, limits=limits, rated_power_w=rated_power_w)
+            plan = PlannedCourse(session, *trading, limits=limits, rated_power_w=rated_power_w)
             sells = self._discharge
         yield AuthorisationNeeded(
             account=account,
@@ -206,11 +206,11 @@ class ReplayVehicles:
             before_s = time_s
 
 
-def _trading(visit: Visit, trades: Trades | None) -> tuple[AccountId, Trades] | None:
-    """Who trades the visit's energy, and where that is known; None if it is not traded."""
-    if trades is None or visit.account is None or not trades.takes_part(visit.account):
+def _trading(visit: Visit, plans: Plans | None) -> tuple[AccountId, Plans] | None:
+    """Who trades the visit's energy, and who knows the plan; None if it is not traded."""
+    if plans is None or visit.account is None or not plans.takes_part(visit.account):
         return None
-    return visit.account, trades
+    return visit.account, plans
 
 
 def _events_before(
@@ -248,7 +248,7 @@ def _expiry_s(session: ReplaySession) -> UnixSeconds:
     return UnixSeconds((latest_s // MARKET_INTERVAL_S + 2) * MARKET_INTERVAL_S)
 
 
-def _mean_power_w(plan: Plan | TradedCourse, before_s: int, time_s: int) -> PowerW:
+def _mean_power_w(plan: Plan | PlannedCourse, before_s: int, time_s: int) -> PowerW:
     """Mean power since `before_s`, towards zero; 0 at arrival."""
     if time_s == before_s:
         return PowerW(0)
@@ -259,7 +259,7 @@ def _mean_power_w(plan: Plan | TradedCourse, before_s: int, time_s: int) -> Powe
 
 
 def _battery_sample(
-    account: AccountId, key: str, battery: Battery, plan: Plan | TradedCourse, *, before_s: int, time_s: UnixSeconds
+    account: AccountId, key: str, battery: Battery, plan: Plan | PlannedCourse, *, before_s: int, time_s: UnixSeconds
 ) -> BatterySample:
     import_wh, export_wh = plan.import_at(time_s), plan.export_at(time_s)
     charge_bp = battery.charge_bp(import_wh, export_wh)

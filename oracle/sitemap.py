@@ -14,11 +14,15 @@ _LARGEST_ID = (1 << 24) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteMap:
-    """Station numbers by the file's station name, account numbers by session id; or drivers who come in turn."""
+    """Station numbers by the file's station name, account numbers by session id; or drivers who come in turn.
+
+    `traders` are the accounts whose energy is traded.
+    """
 
     stations: Mapping[str, StationId]
     accounts: Mapping[str, AccountId]
     drivers: Sequence[AccountId] = ()
+    traders: Sequence[AccountId] = ()
     rated_power_w: PowerW = RATED_POWER_W
 
     def station_of(self, name: str) -> StationId:
@@ -35,7 +39,8 @@ class SiteMap:
 def read_site_map(path: Path) -> SiteMap:
     """Reads {"stations": {name: 1 or {"station": 1}}, "sessions": {id: {"account": 57}}, "rated_power_w": 22000}.
 
-    Instead of `sessions` there may be {"drivers": [57, 58]}: accounts that come in turn.
+    Instead of `sessions` there may be {"drivers": [57, 58]}: accounts that come in turn. {"traders": [57]} take part
+    in the market.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -46,21 +51,24 @@ def read_site_map(path: Path) -> SiteMap:
     rated_power_w = value.get("rated_power_w", RATED_POWER_W)
     if type(rated_power_w) is not int or rated_power_w <= 0:
         raise SiteMapInvalid(f"{path}: rated_power_w must be a positive integer")
-    drivers = _drivers(path, value["drivers"]) if "drivers" in value else []
+    drivers = _listed(path, value, "drivers")
     accounts = {} if drivers and "sessions" not in value else _numbers(path, value, "sessions", "account")
     return SiteMap(
         stations={k: StationId(v) for k, v in _numbers(path, value, "stations", "station").items()},
         accounts={k: AccountId(v) for k, v in accounts.items()},
         drivers=drivers,
+        traders=_listed(path, value, "traders"),
         rated_power_w=PowerW(rated_power_w),
     )
 
 
-def _drivers(path: Path, entries: object) -> list[AccountId]:
+def _listed(path: Path, value: Mapping[str, object], key: str) -> list[AccountId]:
+    """The accounts under `key`, if it is there; none is named twice."""
+    entries = value.get(key, [])
     if not isinstance(entries, list) or not all(type(n) is int and 0 < n <= _LARGEST_ID for n in entries):
-        raise SiteMapInvalid(f"{path}: drivers must be a list of integers from 1 to {_LARGEST_ID}")
+        raise SiteMapInvalid(f"{path}: {key} must be a list of integers from 1 to {_LARGEST_ID}")
     if len(set(entries)) != len(entries):
-        raise SiteMapInvalid(f"{path}: a driver is named twice")
+        raise SiteMapInvalid(f"{path}: one of {key} is named twice")
     return [AccountId(number) for number in entries]
 
 
