@@ -18,6 +18,7 @@ CONTRACTS = (
     "Escrow",
     "PositionBook",
     "SessionSettlement",
+    "AuctionHouse",
     "DisputeCourt",
 )
 
