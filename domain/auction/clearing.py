@@ -40,8 +40,8 @@ class Trade:
 class Clearing:
     """The result of an auction. `price_micro_per_kwh` is None if nothing is traded, never 0 for that.
 
-    `fills` has the Wh of each line. What buyers pay is what sellers receive and `fees_micro`: the fee, and what rounding
-    leaves, below one micro-euro an order.
+    `fills` has the Wh of each line. What buyers pay is what sellers receive and `fees_micro`: the fee, and what
+    rounding leaves, below one micro-euro an order.
     """
 
     volume_wh: EnergyWh

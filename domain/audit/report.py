@@ -35,6 +35,7 @@ class Deployed:
     settlement: bytes
     court: bytes
     positions: bytes
+    auctions: bytes
     escrow: bytes
     token: bytes
     station_domain: SigningDomain

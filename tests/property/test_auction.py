@@ -28,7 +28,6 @@ from tests.property.auction_oracle import (
     net,
     optimal_fills,
     surplus,
-    terms_of,
 )
 from tests.property.strategies import signed as signed_integers
 from tests.property.strategies import unsigned
