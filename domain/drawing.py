@@ -1,8 +1,11 @@
-"""Drawing a statement up: rows from readings, each at the operator's latest tariff."""
+"""Drawing a statement up: rows from readings, each at the operator's latest tariff.
+
+Energy that is traded is under a market tariff, as long as one covers it.
+"""
 
 from collections.abc import Sequence
 
-from domain.errors import StatementRefused
+from domain.errors import NoTariff, StatementRefused
 from domain.metering import Basis, MeteredRow, meter_rows
 from domain.reading import NO_SESSION
 from domain.statement import MAX_TARIFF_OFFSET, UNBILLED_EXPORT, UNBILLED_IMPORT, IntervalStatement, Row
@@ -48,7 +51,13 @@ def _tariff_for(row: MeteredRow, basis: Basis) -> Tariff | None:
     if row.session_id == NO_SESSION:
         return None
     station = basis.station
-    return basis.tariffs.latest(station.station, station.payee, row.direction, row.start_s, row.end_s)
+    for direction in (row.direction.traded, row.direction) if row.account in basis.traders else (row.direction,):
+        try:
+            return basis.tariffs.latest(station.station, station.payee, direction, row.start_s, row.end_s)
+        except NoTariff:
+            if direction == row.direction:
+                raise
+    return None
 
 
 def _tariff_base(used: Sequence[TariffId], basis: Basis) -> TariffId:

@@ -1,6 +1,6 @@
 """What a statement rests on: readings, sessions and tariffs, and the rows that follow from them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,7 +30,8 @@ class Basis:
     """What a statement rests on.
 
     `opening` is the last reading of the station's statement before (None for its first), `readings`
-    are those since then, in order; `sessions` holds each session that they name.
+    are those since then, in order; `sessions` holds each session that they name. The energy of `traders` is
+    traded in the market of the station's operator.
     """
 
     station: Station
@@ -38,6 +39,7 @@ class Basis:
     readings: Sequence[VerifiedMeterReading]
     sessions: Mapping[bytes, Session]
     tariffs: TariffTable
+    traders: Collection[AccountId] = ()
 
     @property
     def start_s(self) -> UnixSeconds:

@@ -38,6 +38,11 @@ class Direction(IntEnum):
         """Which way energy flows, without how it is paid: CHARGE or DISCHARGE."""
         return Direction.CHARGE if self.charges else Direction.DISCHARGE
 
+    @property
+    def traded(self) -> "Direction":
+        """The same way, metered in the market."""
+        return Direction.MARKET_CHARGE if self.charges else Direction.MARKET_DISCHARGE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:

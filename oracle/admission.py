@@ -25,11 +25,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A session that may draw energy: its authorisation, the key that signed it, and what may flow."""
+    """A session that may draw energy: its authorisation, the key that signed it, and what may flow.
+
+    `trades`: its account takes part in the market of the station's operator.
+    """
 
     session: Session
     driver_key: bytes
     admission: Admission
+    trades: bool = False
 
     def to_text(self) -> str:
         """As the spool keeps it."""
@@ -44,6 +48,7 @@ class Admitted:
                 "until": limits.until_s,
                 "import_wh": limits.import_wh,
                 "export_wh": limits.export_wh,
+                "trades": self.trades,
             }
         )
 
@@ -55,6 +60,7 @@ class Admitted:
         return cls(
             session=open_session(signed, driver_key=driver_key, domain=domain),
             driver_key=driver_key,
+            trades=value.get("trades", False),
             admission=Admission(
                 max_energy_wh=value["max_energy_wh"],
                 discharge=value["discharge"],
@@ -153,8 +159,9 @@ class Gate:
         registers: tuple[EnergyWh, EnergyWh],
     ) -> Admitted | TurnedAway:
         limits = session.authorisation
+        trades = self._client.trades_with(limits.account, station.payee)
         try:
-            price = self._tariffs.highest(station, Direction.CHARGE, event.charge)
+            price = self._highest(station, Direction.CHARGE, event.charge, trades=trades)
         except NoTariff as error:
             return TurnedAway(str(error))
         if price > limits.max_price_micro_per_kwh:
@@ -162,23 +169,33 @@ class Gate:
         return Admitted(
             session=session,
             driver_key=driver_key,
+            trades=trades,
             admission=Admission(
                 max_energy_wh=EnergyWh(min(limits.max_energy_wh, _affordable_wh(session, event, price))),
-                discharge=limits.discharge_allowed and self._may_discharge(event, station),
+                discharge=limits.discharge_allowed and self._may_discharge(event, station, trades=trades),
                 until_s=UnixSeconds(limits.expiry_s),
                 import_wh=registers[0],
                 export_wh=registers[1],
             ),
         )
 
-    def _may_discharge(self, event: PluggedIn, station: Station) -> bool:
+    def _highest(self, station: Station, direction: Direction, span: Span, *, trades: bool) -> int:
+        """The highest price of the span; of the market's tariffs for who trades, as long as they cover it."""
+        if trades:
+            try:
+                return self._tariffs.highest(station, direction.traded, span)
+            except NoTariff as error:
+                _log.warning("station %d: %s; the plain tariffs count", station.station, error)
+        return self._tariffs.highest(station, direction, span)
+
+    def _may_discharge(self, event: PluggedIn, station: Station, *, trades: bool) -> bool:
         if event.discharge is None:
             return False
         if not station.bidirectional:
             _log.warning("station %d cannot take energy back; session %s sells none", event.station, event.key)
             return False
         try:
-            self._tariffs.highest(station, Direction.DISCHARGE, event.discharge)
+            self._highest(station, Direction.DISCHARGE, event.discharge, trades=trades)
         except NoTariff as error:
             _log.warning("session %s sells nothing: %s", event.key, error)
             return False

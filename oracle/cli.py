@@ -28,8 +28,10 @@ from oracle.plan_file import PlanFile
 from oracle.progress import Progress
 from oracle.replay import STATEMENT_PERIOD_S, ReplayMeters, ReplayVehicles
 from oracle.sitemap import SiteMap, read_site_map
+from oracle.source import MeterSource, MetersTogether, VehicleSource, VehiclesTogether
 from oracle.spool import Spool
 from oracle.station_oracle import Patience, StationOracle
+from oracle.sun import SunMeters, SunOwner, sun_of
 from oracle.vehicle_oracle import MAX_PRICE_MICRO_PER_KWH, VehicleOracle
 from oracle.visits import EndlessVisits, RecordedVisits, Visits
 
@@ -61,7 +63,9 @@ From = Annotated[
     str | None,
     typer.Option("--from", help="Replay the file's weeks over and over, live, from this moment on (ISO 8601)."),
 ]
-Zone = Annotated[str, typer.Option("--zone", help="With --from: where the recorded local times are to be.")]
+Zone = Annotated[
+    str, typer.Option("--zone", help="Where the site is; with --from, where the recorded local times are to be.")
+]
 MapFile = Annotated[Path, typer.Option("--stations", help="JSON: station and account numbers for the file's names.")]
 PlansFile = Annotated[
     Path | None, typer.Option("--plans", help="What bidding agents plan for the map's traders: one line an interval.")
@@ -127,10 +131,14 @@ def stations(
     with _one_line_errors():
         site = read_site_map(map_file)
         visits = _visits(sessions, site, day, live_from, zone)
+        source: MeterSource
         try:
             source = ReplayMeters(visits, statement_period_s=statement_period_s, plans=_plans(plans_file, site))
         except ValueError as error:
             raise OracleError(str(error)) from None
+        if day is not None and site.sun is not None:
+            sun = sun_of(site.sun, visits, _zone(zone))
+            source = MetersTogether([source, SunMeters(sun, statement_period_s=statement_period_s)])
         signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
         with _services("stations", backend, spool, progress_file) as at:
             oracle = StationOracle(
@@ -168,7 +176,9 @@ def vehicles(
     with _one_line_errors():
         site = read_site_map(map_file)
         visits = _visits(sessions, site, day, live_from, zone)
-        source = ReplayVehicles(visits, discharge=discharge, plans=_plans(plans_file, site))
+        source: VehicleSource = ReplayVehicles(visits, discharge=discharge, plans=_plans(plans_file, site))
+        if day is not None and site.sun is not None:
+            source = VehiclesTogether([source, SunOwner(sun_of(site.sun, visits, _zone(zone)))])
         signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
         with _services("vehicles", backend, spool, progress_file) as at:
             oracle = VehicleOracle(

@@ -151,6 +151,17 @@ class BackendClient:
         answer = self._get(path)
         return None if answer.get("driver_key") is None else _address(answer, "driver_key", path)
 
+    def trades_with(self, account: AccountId, operator: AccountId) -> bool:
+        """Whether the account joined the market zone whose grid account is the operator's."""
+        zones = {
+            _field(_field(item, "args", dict, "/events"), "zone", int, "/events")
+            for item in self._pages("/events", {"name": "ZoneOpened", "account": operator})
+        }
+        if not zones:
+            return False
+        joined = self._pages("/events", {"name": "Joined", "account": account})
+        return any(_field(_field(item, "args", dict, "/events"), "zone", int, "/events") in zones for item in joined)
+
     def tariffs(self) -> TariffTable:
         return TariffTable(map(_tariff, self._pages("/tariffs", {})))
 
@@ -196,7 +207,7 @@ class BackendClient:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _pages(self, path: str, query: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, query: Mapping[str, int | str]) -> Iterator[dict[str, Any]]:
         after: object = None
         for _ in range(_MAX_PAGES):
             answer = self._get(path, {**query, "limit": PAGE} | ({} if after is None else {"after": after}))

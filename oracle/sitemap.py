@@ -5,11 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.units import AccountId, PowerW, StationId
+from domain.units import AccountId, EnergyWh, PowerW, StationId
 from oracle.acn import RATED_POWER_W
 from oracle.errors import SiteMapInvalid
 
 _LARGEST_ID = (1 << 24) - 1
+_LARGEST_SUN_WH = (1 << 30) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunSite:
+    """Photovoltaics of the site: whose they are, the station of their meter, and the energy of a clear day."""
+
+    account: AccountId
+    station: StationId
+    wh_a_day: EnergyWh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +33,7 @@ class SiteMap:
     accounts: Mapping[str, AccountId]
     drivers: Sequence[AccountId] = ()
     traders: Sequence[AccountId] = ()
+    sun: SunSite | None = None
     rated_power_w: PowerW = RATED_POWER_W
 
     def station_of(self, name: str) -> StationId:
@@ -40,7 +51,7 @@ def read_site_map(path: Path) -> SiteMap:
     """Reads {"stations": {name: 1 or {"station": 1}}, "sessions": {id: {"account": 57}}, "rated_power_w": 22000}.
 
     Instead of `sessions` there may be {"drivers": [57, 58]}: accounts that come in turn. {"traders": [57]} take part
-    in the market.
+    in the market. {"sun": {"account": 60, "station": 9, "wh_a_day": 150000}} are photovoltaics.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -58,8 +69,20 @@ def read_site_map(path: Path) -> SiteMap:
         accounts={k: AccountId(v) for k, v in accounts.items()},
         drivers=drivers,
         traders=_listed(path, value, "traders"),
+        sun=_sun(path, value["sun"]) if "sun" in value else None,
         rated_power_w=PowerW(rated_power_w),
     )
+
+
+def _sun(path: Path, value: object) -> SunSite:
+    numbers: list[int] = []
+    for name in ("account", "station", "wh_a_day"):
+        number = value.get(name) if isinstance(value, dict) else None
+        if type(number) is not int or not 0 < number <= _LARGEST_SUN_WH:
+            raise SiteMapInvalid(f"{path}: sun must be an object whose {name} is a positive integer")
+        numbers.append(number)
+    account, station, wh_a_day = numbers
+    return SunSite(account=AccountId(account), station=StationId(station), wh_a_day=EnergyWh(wh_a_day))
 
 
 def _listed(path: Path, value: Mapping[str, object], key: str) -> list[AccountId]:

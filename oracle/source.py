@@ -4,6 +4,7 @@
 them from live hardware.
 """
 
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -133,3 +134,37 @@ class VehicleSource(Protocol):
         An account's sessions that ended up to its `since_s` may be left out. There may be events whose time has
         not come yet, and no end of them.
         """
+
+
+class MetersTogether:
+    """Several sources of meters as one; no station is in two of them."""
+
+    def __init__(self, sources: Sequence[MeterSource]) -> None:
+        self._sources = {station: source for source in sources for station in source.stations}
+        self._all = sources
+
+    @property
+    def stations(self) -> Sequence[StationId]:
+        return sorted(self._sources)
+
+    def events(self, station: StationId, since_s: int) -> Iterator[MeterEvent]:
+        return self._sources[station].events(station, since_s)
+
+    def admit(self, key: str, admission: Admission) -> None:
+        """Tells all of them: each knows its own sessions."""
+        for source in self._all:
+            source.admit(key, admission)
+
+
+class VehiclesTogether:
+    """Several sources of vehicles as one; no account is in two of them."""
+
+    def __init__(self, sources: Sequence[VehicleSource]) -> None:
+        self._all = sources
+
+    @property
+    def accounts(self) -> Sequence[AccountId]:
+        return [account for source in self._all for account in source.accounts]
+
+    def events(self, since_s: Mapping[AccountId, int]) -> Iterator[VehicleEvent]:
+        return heapq.merge(*(source.events(since_s) for source in self._all), key=lambda event: event.time_s)

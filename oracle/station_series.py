@@ -131,7 +131,14 @@ class StationSeries:
 
     def _basis(self, readings: Sequence[VerifiedMeterReading], tariffs: TariffTable) -> Basis:
         sessions: dict[bytes, Session] = {a.session.session_id: a.session for a in self.sessions.values()}
-        return Basis(station=self.station, opening=self._opening, readings=readings, sessions=sessions, tariffs=tariffs)
+        return Basis(
+            station=self.station,
+            opening=self._opening,
+            readings=readings,
+            sessions=sessions,
+            tariffs=tariffs,
+            traders={a.session.authorisation.account for a in self.sessions.values() if a.trades},
+        )
 
     def _know(self, key: str, admitted: Admitted, usage: Usage) -> None:
         session_id = admitted.session.session_id

@@ -1,0 +1,227 @@
+"""The market of a recorded day: its zone and members, and the auctions of all its intervals.
+
+The chain's time is moved along: before each gate everybody bids, behind it the backend commits, clears and settles.
+What the vehicles' agents then plan goes into a file that the oracles follow.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from web3 import Web3
+from web3.types import RPCEndpoint
+
+from domain.auction.zone import ZoneTerms
+from domain.bidding.forecast import PriceForecast
+from domain.bidding.stay import Moved
+from domain.bidding.supply import back_up, offer_generation
+from domain.signing import SigningDomain
+from domain.text import parse_address
+from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from oracle import keystore
+from oracle.acn import ReplaySession
+from oracle.bidding import OrderDesk, Traded, VehicleBidding, stay_of
+from oracle.course import Planned
+from oracle.plan_file import add_plan
+from oracle.sun import Sun
+from scripts.chain import Sender, connect, open_key
+from scripts.platform import REQUEST_TIMEOUT_S, Platform, PlatformFailed
+
+ZONE = 1
+LIMIT_WH = EnergyWh(100_000)
+"""What the zone's connection carries in an interval, either way: 400 kW."""
+BIDDING_S, COMMITTING_S = 600, 240
+"""How long before an interval everybody bids, and how long before it the book is built."""
+AUCTION_LIMIT_S = 60
+POLL_S = 0.02
+AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class Contracts:
+    """The deployed contracts, called with the members' keys."""
+
+    at: Platform
+    web3: Web3
+    state: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, at: Platform) -> "Contracts":
+        """Of a platform that is deployed."""
+        return cls(at, connect(at.rpc), json.loads(at.deployment.read_text()))
+
+    def send(self, key_file: Path, contract: str, function: str, *arguments: object) -> None:
+        """One call of a member. CallRefused if the contract refuses."""
+        entry = self.state["contracts"][contract]
+        errors = [e for one in self.state["contracts"].values() for e in one["abi"] if e["type"] == "error"]
+        sender = Sender(self.web3, open_key(key_file, self.at.passphrase_file), lambda _: None, errors)
+        bound = self.web3.eth.contract(address=entry["address"], abi=entry["abi"])
+        sender.send(bound.functions[function](*arguments), f"{contract}.{function}")
+
+    def order_domain(self) -> SigningDomain:
+        """What orders are signed for."""
+        address = parse_address(self.state["contracts"]["AuctionHouse"]["address"])
+        return SigningDomain(int(self.state["chainId"]), address)
+
+    def move_to(self, time_s: int) -> None:
+        """Makes a block of this time, if the chain is not past it. Only anvil can do that."""
+        if self.web3.eth.get_block("latest")["timestamp"] < time_s:
+            self.web3.provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [time_s])
+            self.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """Gathers orders, and posts them together."""
+
+    at: Platform
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    taken: int = 0
+
+    def post_order(self, body: str) -> None:
+        self.waiting.append(json.loads(body))
+
+    def empty(self) -> None:
+        """PlatformFailed if the backend does not take one of them."""
+        for first in range(0, len(self.waiting), AT_ONCE):
+            answer = self.at.post("/v1/orders/batch", {"orders": self.waiting[first : first + AT_ONCE]})
+            if answer["refused"]:
+                raise PlatformFailed(f"an order was refused: {answer['refused'][0]['detail']}")
+            self.taken += answer["accepted"]
+        self.waiting.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The zone's market tariffs, by the interval."""
+
+    charge: Mapping[int, PriceMicroPerKwh]
+    discharge: Mapping[int, PriceMicroPerKwh]
+
+    def charge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh:
+        return self.charge[interval_s]
+
+    def discharge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh:
+        return self.discharge[interval_s]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traders:
+    """Who trades on the day: vehicles with their stays, photovoltaics, and the grid account."""
+
+    vehicles: Mapping[AccountId, ReplaySession]
+    sun: Sun
+    grid: AccountId
+
+
+class MarketDay:
+    """All auctions of a day, one interval after the other."""
+
+    def __init__(
+        self, at: Platform, contracts: Contracts, traders: Traders, prices: Prices, keys: Mapping[AccountId, bytes]
+    ) -> None:
+        """`keys` are the addresses of the traders' keys, which lie in the platform's folders."""
+        self._at, self._contracts = at, contracts
+        self._traders, self._prices = traders, prices
+        self._terms = ZoneTerms(zone=ZONE, grid=traders.grid, import_limit_wh=LIMIT_WH, export_limit_wh=LIMIT_WH)
+        self._forecast = PriceForecast()
+        self._inbox = _Inbox(at)
+        desk = OrderDesk(self._inbox, _signers(at, keys), contracts.order_domain())
+        self._desk = desk
+        self._bidding = {
+            account: VehicleBidding(
+                account, stay_of(session), desk=desk, terms=self._terms, tariffs=prices, forecast=self._forecast
+            )
+            for account, session in traders.vehicles.items()
+        }
+        self._moved = dict.fromkeys(traders.vehicles, Moved())
+
+    @property
+    def orders(self) -> int:
+        """How many the backend has taken."""
+        return self._inbox.taken
+
+    def run(self, intervals: Sequence[UnixSeconds], plan: Path, show: Callable[[str], None]) -> None:
+        """Trades them in turn, and writes down what is planned for each."""
+        for number, interval_s in enumerate(intervals, 1):
+            self._contracts.move_to(interval_s - BIDDING_S)
+            present = self._bid(interval_s)
+            self._contracts.move_to(interval_s - COMMITTING_S)
+            price = self._wait(interval_s)
+            traded = self._traded(interval_s)
+            add_plan(plan, interval_s, {one: self._plan(one, interval_s, traded) for one in present})
+            self._forecast.note(interval_s, None if price is None else PriceMicroPerKwh(price))
+            show(f"{number} of {len(intervals)} auctions, {self.orders:,} orders")
+
+    def _bid(self, interval_s: UnixSeconds) -> list[AccountId]:
+        """Everybody's orders for an interval; the vehicles that are there in it.
+
+        A vehicle that is not there yet when the book closes bids nothing, but plans.
+        """
+        charge, discharge = self._prices.charge_at(interval_s), self._prices.discharge_at(interval_s)
+        traders, terms = self._traders, self._terms
+        sun = offer_generation(traders.sun.forecast_wh(interval_s), terms, export_price=discharge)
+        self._desk.send(traders.sun.account, interval_s, sun, terms)
+        self._desk.send(traders.grid, interval_s, back_up(terms, import_price=charge, export_price=discharge), terms)
+        present = []
+        for account, bidding in self._bidding.items():
+            stay = bidding.stay
+            if stay.arrival_s < interval_s + MARKET_INTERVAL_S and interval_s < stay.departure_s:
+                bidding.bid(interval_s, UnixSeconds(max(stay.arrival_s, interval_s - BIDDING_S)))
+                present.append(account)
+        self._inbox.empty()
+        return present
+
+    def _wait(self, interval_s: UnixSeconds) -> int | None:
+        """Until the auction is over; its price."""
+        deadline = time.monotonic() + AUCTION_LIMIT_S
+        path = f"{self._at.url}/v1/auctions/{ZONE}/{interval_s}"
+        while time.monotonic() < deadline:
+            answer = httpx.get(path, timeout=REQUEST_TIMEOUT_S)
+            if answer.status_code == httpx.codes.OK and answer.json()["state"] == "concluded":
+                price = answer.json()["price_micro_per_kwh"]
+                return None if price is None else int(price)
+            time.sleep(POLL_S)
+        raise PlatformFailed(
+            f"the auction of {interval_s} was not settled within {AUCTION_LIMIT_S} s; see {self._at.folder / 'backend.log'}"
+        )
+
+    def _traded(self, interval_s: UnixSeconds) -> dict[int, Traded]:
+        """What each account traded."""
+        positions = self._at.items("/v1/positions", zone=ZONE, interval=interval_s, limit=200)
+        return {p["account"]: Traded(p["open"]["bought_wh"], p["open"]["sold_wh"]) for p in positions}
+
+    def _plan(self, account: AccountId, interval_s: UnixSeconds, traded: Mapping[int, Traded]) -> Planned:
+        """What a vehicle takes and gives, and that it will have done so."""
+        bidding, before = self._bidding[account], self._moved[account]
+        moves = bidding.plan(interval_s, traded.get(account, Traded()))
+        after = Moved(before.imported_wh + moves.imported_wh, before.exported_wh + moves.exported_wh)
+        self._moved[account] = after
+        bidding.metered(UnixSeconds(interval_s + MARKET_INTERVAL_S), after)
+        return Planned(EnergyWh(moves.imported_wh), EnergyWh(moves.exported_wh))
+
+
+def open_zone(contracts: Contracts, grid: AccountId, members: Mapping[str, Sequence[str]]) -> None:
+    """The zone with its grid account, and the members' seats in it; `members` are names of keys by their folder."""
+    at = contracts.at
+    operator = at.keys("operator") / "operator.json"
+    contracts.send(operator, "AccountRegistry", "setDriverKey", grid, at.addresses["operator"])
+    terms = (grid, 0, LIMIT_WH, LIMIT_WH)
+    contracts.send(at.keys("governor") / "governor.json", "AuctionHouse", "setZone", ZONE, terms)
+    for folder, names in members.items():
+        for name in names:
+            contracts.send(at.keys(folder) / f"{name}.json", "AuctionHouse", "join", ZONE, 0)
+
+
+def _signers(at: Platform, keys: Mapping[AccountId, bytes]) -> dict[AccountId, keystore.KeySigner]:
+    passphrase = keystore.read_passphrase(at.passphrase_file)
+    signers = {
+        address: signer
+        for folder in ("vehicles", "operator")
+        for address, signer in keystore.open_keystore(at.keys(folder), passphrase).items()
+    }
+    return {account: signers[address] for account, address in keys.items()}
