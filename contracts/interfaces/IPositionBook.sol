@@ -57,8 +57,6 @@ interface IPositionBook {
 
     /// @notice What is named must be a contract.
     error NotAContract(address account);
-    /// @notice An auction must be settled before its positions are closed without it.
-    error WindowsOutOfOrder(uint40 closeAfterS, uint40 settleWithinS);
     /// @notice Only a module of the escrow tells what was traded and metered.
     error NotAModule(address caller);
     /// @notice The account must be registered.
@@ -151,6 +149,7 @@ interface IPositionBook {
     /// @notice Last second at which an interval's auction can be settled; after it, nothing was traded.
     function settleUntil(uint40 interval) external view returns (uint40);
 
-    /// @notice First second at which an interval's positions can be closed.
+    /// @notice First second at which an interval's positions can be closed: late enough for what is metered in it to
+    ///         be settled, and not before it is known what was traded.
     function closableFrom(uint16 zone, uint40 interval) external view returns (uint40);
 }

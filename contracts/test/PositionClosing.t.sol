@@ -26,12 +26,14 @@ contract PositionClosingTest is MarketBase {
         }
     }
 
-    function test_anAuctionIsSettledBeforePositionsAreClosedWithoutIt() public {
-        (bool done, bytes memory why) = _deployed(abi.encode(accounts, tariffBook, escrow, 901, 900));
-        vm.assertFalse(done);
-        vm.assertEq(why, abi.encodeWithSelector(IPositionBook.WindowsOutOfOrder.selector, 901, 900));
-        (done,) = _deployed(abi.encode(accounts, tariffBook, escrow, 900, 900));
-        vm.assertTrue(done);
+    function test_positionsStayOpenLongEnoughWhateverBecameOfTheAuction() public {
+        bytes memory arguments = abi.encode(accounts, tariffBook, escrow, 1 days, SETTLE_WITHIN_S);
+        IPositionBook book = IPositionBook(vm.deployCode("PositionBook.sol:PositionBook", arguments));
+        vm.assertEq(book.closableFrom(ZONE, INTERVAL), INTERVAL + INTERVAL_S + 1 days);
+        book = IPositionBook(
+            vm.deployCode("PositionBook.sol:PositionBook", abi.encode(accounts, tariffBook, escrow, 1, 900))
+        );
+        vm.assertEq(book.closableFrom(ZONE, INTERVAL), INTERVAL + INTERVAL_S + 901);
     }
 
     function _deployed(bytes memory arguments) private returns (bool done, bytes memory why) {
