@@ -21,14 +21,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from domain.errors import WattledgerError
-from domain.units import MICRO_PER_EURO, WH_PER_KWH
+from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, WH_PER_KWH, UnixSeconds
 from oracle.acn import ReplaySession, read_sessions
 from oracle.plan import plan_of
 from scripts.anvil import ROOT, AnvilFailed
 from scripts.chain import ChainFailed
 from scripts.compile import CompileFailed, compiled
-from scripts.day import EXCERPT, HOLDERS, SITE_ZONE, Replay, operator_account, register
+from scripts.day import EXCERPT, HOLDERS, PLANS, SITE_ZONE, Replay, open_market, operator_account, register, span_of
 from scripts.kubo import KuboFailed
+from scripts.market import Contracts, MarketDay, prices_of
 from scripts.platform import Platform, PlatformFailed, platform, read_json, stop
 from scripts.report import DayFigures, write_report
 from scripts.tamper import tamper
@@ -38,6 +39,10 @@ STATEMENT_PERIOD_S = 43_200
 ORACLE_LIMIT_S = 300
 SETTLE_LIMIT_S = 120
 AUDIT_LIMIT_S = 300
+CLOSE_LIMIT_S = 120
+POLL_MS = 20
+BEGINS_BEFORE_S = 3_600
+"""How long before the day's midnight the chain begins: time to register everybody."""
 MODELLED = (
     "Sessions, arrivals, departures and delivered energy are real (ACN-Data, JPL, CC BY 4.0). Charging power, battery "
     "packs, BMS values and the energy sold back are modelled; prices are the demo's own."
@@ -80,12 +85,18 @@ def run(arguments: Arguments, console: Console) -> int:
     if arguments.folder.exists():
         shutil.rmtree(arguments.folder)
     with platform(
-        arguments.folder, lambda line: console.print(f"• {line}", highlight=False), ipfs=arguments.ipfs
+        arguments.folder,
+        lambda line: console.print(f"• {line}", highlight=False),
+        ipfs=arguments.ipfs,
+        settings={"WATTLEDGER_POLL_MS": str(POLL_MS)},
+        begins_s=span_of(sessions)[0] - BEGINS_BEFORE_S,
     ) as at:
         console.print(f"• chain {at.rpc} · API {at.url} · OpenAPI {at.url}/docs", highlight=False)
         register(at, sessions)
+        intervals = _trade(at, sessions, console)
         _replay(at, arguments, sessions, console)
         settlements = _settle(at, console)
+        _close(at, intervals, console)
         _check_contracts(at, console)
         status, audit = _audit(at, console)
         figures = DayFigures(
@@ -105,6 +116,36 @@ def run(arguments: Arguments, console: Console) -> int:
         if arguments.tamper:
             status = _tamper(at, console)
     return status
+
+
+def _trade(at: Platform, sessions: list[ReplaySession], console: Console) -> list[UnixSeconds]:
+    """The day's auctions, in the chain's time; the intervals that were traded."""
+    traders = open_market(at, sessions)
+    intervals = [UnixSeconds(at_s) for at_s in range(traders.sun.from_s, traders.sun.to_s, MARKET_INTERVAL_S)]
+    at.say(f"trading the day: {len(intervals)} auctions, cleared by the backend, checked by the contract")
+    day = MarketDay(at, Contracts.of(at), traders, prices_of(at, intervals))
+    with _progress(console) as progress:
+        task = progress.add_task("", total=len(intervals))
+        day.run(intervals, at.folder / PLANS, lambda text: progress.update(task, description=text, advance=1))
+    at.say(f"{len(intervals)} auctions over, {day.orders:,} signed orders")
+    Contracts.of(at).move_to(intervals[-1] + MARKET_INTERVAL_S)
+    return intervals
+
+
+def _close(at: Platform, intervals: list[UnixSeconds], console: Console) -> None:
+    """Lets the time pass until positions are closed, and waits for it."""
+    at.say("closing the market's positions: trades against what was metered")
+    Contracts.of(at).move_to(intervals[-1] + MARKET_INTERVAL_S + at.close_after_s + 1)
+    deadline = time.monotonic() + CLOSE_LIMIT_S
+    with _progress(console) as progress:
+        task = progress.add_task("", total=None)
+        while time.monotonic() < deadline:
+            still_open = sum(1 for _ in at.items("/v1/positions", open="true", limit=500))
+            progress.update(task, description=f"{still_open} positions are open")
+            if not still_open:
+                return
+            time.sleep(0.1)
+    raise PlatformFailed(f"positions were not closed within {CLOSE_LIMIT_S} s; see {at.folder / 'backend.log'}")
 
 
 def _replay(at: Platform, arguments: Arguments, sessions: list[ReplaySession], console: Console) -> None:

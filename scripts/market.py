@@ -111,26 +111,25 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traders:
-    """Who trades on the day: vehicles with their stays, photovoltaics, and the grid account."""
+    """Who trades on the day: vehicles with their stays, photovoltaics, and the grid account; each one's key."""
 
     vehicles: Mapping[AccountId, ReplaySession]
     sun: Sun
     grid: AccountId
+    keys: Mapping[AccountId, bytes]
 
 
 class MarketDay:
     """All auctions of a day, one interval after the other."""
 
-    def __init__(
-        self, at: Platform, contracts: Contracts, traders: Traders, prices: Prices, keys: Mapping[AccountId, bytes]
-    ) -> None:
-        """`keys` are the addresses of the traders' keys, which lie in the platform's folders."""
+    def __init__(self, at: Platform, contracts: Contracts, traders: Traders, prices: Prices) -> None:
+        """The traders' keys lie in the platform's folders."""
         self._at, self._contracts = at, contracts
         self._traders, self._prices = traders, prices
         self._terms = ZoneTerms(zone=ZONE, grid=traders.grid, import_limit_wh=LIMIT_WH, export_limit_wh=LIMIT_WH)
         self._forecast = PriceForecast()
         self._inbox = _Inbox(at)
-        desk = OrderDesk(self._inbox, _signers(at, keys), contracts.order_domain())
+        desk = OrderDesk(self._inbox, _signers(at, traders.keys), contracts.order_domain())
         self._desk = desk
         self._bidding = {
             account: VehicleBidding(
@@ -187,7 +186,8 @@ class MarketDay:
                 return None if price is None else int(price)
             time.sleep(POLL_S)
         raise PlatformFailed(
-            f"the auction of {interval_s} was not settled within {AUCTION_LIMIT_S} s; see {self._at.folder / 'backend.log'}"
+            f"the auction of {interval_s} was not settled within {AUCTION_LIMIT_S} s; the reason is in "
+            f"{self._at.folder / 'backend.log'}"
         )
 
     def _traded(self, interval_s: UnixSeconds) -> dict[int, Traded]:
@@ -225,3 +225,19 @@ def _signers(at: Platform, keys: Mapping[AccountId, bytes]) -> dict[AccountId, k
         for address, signer in keystore.open_keystore(at.keys(folder), passphrase).items()
     }
     return {account: signers[address] for account, address in keys.items()}
+
+
+def prices_of(at: Platform, intervals: Sequence[UnixSeconds]) -> Prices:
+    """The published market tariffs of these intervals. PlatformFailed if one has none."""
+    listed = list(at.items("/v1/tariffs", limit=AT_ONCE))
+
+    def price(direction: str, interval_s: int) -> PriceMicroPerKwh:
+        for one in listed:
+            if one["direction"] == direction and one["valid_from"] <= interval_s < one["valid_to"]:
+                return PriceMicroPerKwh(one["price_micro_per_kwh"])
+        raise PlatformFailed(f"no {direction} tariff covers {interval_s}")
+
+    return Prices(
+        {interval_s: price("market_charge", interval_s) for interval_s in intervals},
+        {interval_s: price("market_discharge", interval_s) for interval_s in intervals},
+    )

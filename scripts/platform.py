@@ -40,7 +40,7 @@ class PlatformFailed(Exception):
 
 @dataclass(slots=True)
 class Platform:
-    """Where everything is. `say` is told each step."""
+    """Where everything is. `say` is told each step. The chain's time begins at `begins_s`, or is the machine's."""
 
     folder: Path
     say: Callable[[str], None]
@@ -51,10 +51,16 @@ class Platform:
     settings: Mapping[str, str] = field(default_factory=dict)
     backend: subprocess.Popen[bytes] | None = None
     kubo: KuboNode | None = None
+    begins_s: int | None = None
 
     @property
     def deployment(self) -> Path:
         return self.folder / "deployment.json"
+
+    @property
+    def close_after_s(self) -> int:
+        """How long after an interval's end its positions stay open."""
+        return int(json.loads(self.deployment.read_text())["delaysS"]["close"])
 
     @property
     def evidence(self) -> Path:
@@ -191,20 +197,24 @@ def platform(
     ipfs: str = "embedded",
     backend_command: Sequence[str] = (sys.executable, "-m", "backend.main"),
     settings: Mapping[str, str] | None = None,
+    begins_s: int | None = None,
 ) -> Iterator[Platform]:
     """Chain, contracts and backend, up and running, with fresh keys in `folder`; with `ipfs="kubo"` a Kubo too.
 
-    `settings` are further ones of the backend.
+    `settings` are further ones of the backend. With `begins_s`, the chain's time begins then, and the market goes by
+    it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    at = Platform(folder, say, settings=settings or {})
+    if begins_s is not None:
+        settings = {"WATTLEDGER_MARKET_CLOCK": "blocks"} | dict(settings or {})
+    at = Platform(folder, say, settings=settings or {}, begins_s=begins_s)
     with ExitStack() as stack:
         at.make_secrets()
         if ipfs == "kubo":
             at.kubo = stack.enter_context(kubo(folder / "kubo", say))
             say(f"evidence goes to Kubo (IPFS) · API {at.kubo.api} · gateway {at.kubo.gateway}")
         say("starting the chain (anvil)")
-        at.rpc = stack.enter_context(anvil())
+        at.rpc = stack.enter_context(anvil(*(() if begins_s is None else ("--timestamp", str(begins_s)))))
         say("deploying the contracts")
         at.deploy()
         say("starting the backend")
