@@ -29,7 +29,7 @@ from oracle.course import Planned
 from oracle.plan_file import add_plan
 from oracle.sun import Sun
 from scripts.chain import Sender, connect, open_key
-from scripts.platform import REQUEST_TIMEOUT_S, Platform, PlatformFailed
+from scripts.platform import Platform, PlatformFailed
 
 ZONE = 1
 LIMIT_WH = EnergyWh(100_000)
@@ -180,7 +180,7 @@ class MarketDay:
         deadline = time.monotonic() + AUCTION_LIMIT_S
         path = f"{self._at.url}/v1/auctions/{ZONE}/{interval_s}"
         while time.monotonic() < deadline:
-            answer = httpx.get(path, timeout=REQUEST_TIMEOUT_S)
+            answer = self._at.http.get(path)
             if answer.status_code == httpx.codes.OK and answer.json()["state"] == "concluded":
                 price = answer.json()["price_micro_per_kwh"]
                 return None if price is None else int(price)

@@ -52,6 +52,8 @@ class Platform:
     backend: subprocess.Popen[bytes] | None = None
     kubo: KuboNode | None = None
     begins_s: int | None = None
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=REQUEST_TIMEOUT_S, trust_env=False))
+    """One for all requests: each new client reads the machine's certificates anew."""
 
     @property
     def deployment(self) -> Path:
@@ -112,10 +114,10 @@ class Platform:
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """An operator's request; PlatformFailed with the problem's detail if it is refused."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        return self._answer(httpx.post(f"{self.url}{path}", json=body, headers=headers, timeout=REQUEST_TIMEOUT_S))
+        return self._answer(self.http.post(f"{self.url}{path}", json=body, headers=headers))
 
     def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
-        return self._answer(httpx.get(f"{self.url}{path}", params=parameters, timeout=REQUEST_TIMEOUT_S))
+        return self._answer(self.http.get(f"{self.url}{path}", params=parameters))
 
     def items(self, path: str, **parameters: str | int) -> Iterator[dict[str, Any]]:
         """All items of a list, page by page."""
