@@ -259,12 +259,9 @@ abstract contract AuctionBase is Base {
         house.clear(ZONE, SLOT, claim, nonces, lines, lines.length / LINE_BYTES, 0);
     }
 
-    function _clearRefused(
-        IAuctionHouse.Claim memory claim,
-        bytes memory nonces,
-        bytes memory lines,
-        bytes memory why
-    ) internal {
+    function _clearRefused(IAuctionHouse.Claim memory claim, bytes memory nonces, bytes memory lines, bytes memory why)
+        internal
+    {
         vm.expectRevert(why);
         _clear(claim, nonces, lines);
     }
