@@ -49,7 +49,7 @@ abstract contract ForcedBids is ZoneSeats {
         uint256 line = _lineOf(order, uint24(seat >> SEAT_SHIFT));
         _seats[key] = _taken(zone, seat, line.worstMicro());
         _append(zone, interval, line, uint8(uint256(order) >> 128));
-        emit BidForced(zone, interval, line.account(), order);
+        emit BidForced(line.account(), order);
     }
 
     function _append(uint16 zone, uint40 interval, uint256 line, uint256 nonce) private {
