@@ -49,7 +49,7 @@ abstract contract ForcedBids is ZoneSeats {
         uint256 line = _lineOf(order, uint24(seat >> SEAT_SHIFT));
         _seats[key] = _taken(zone, seat, line.worstMicro());
         _append(zone, interval, line, uint8(uint256(order) >> 128));
-        emit BidForced(zone, interval, line.account(), order);
+        emit BidForced(line.account(), order);
     }
 
     function _append(uint16 zone, uint40 interval, uint256 line, uint256 nonce) private {
@@ -141,9 +141,11 @@ abstract contract ForcedBids is ZoneSeats {
     function _voidForced(uint16 zone, uint40 interval, bytes calldata lines, uint256 count) internal {
         _markReturned(zone, interval);
         uint256 at = BookLines.place(lines);
-        for (uint256 i; i < count; ++i) {
-            uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
-            _giveBack(zone, line.account(), line.worstMicro());
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
+                _giveBack(zone, line.account(), line.worstMicro());
+            }
         }
         emit AuctionVoided(zone, interval);
     }

@@ -76,31 +76,39 @@ contract PositionBook is IPositionBook {
     /// @inheritdoc IPositionBook
     function trade(uint16 zone, uint40 interval, uint256[] calldata fills) external {
         _requireOpen(zone, interval);
-        for (uint256 i; i < fills.length; ++i) {
-            uint256 fill = fills[i];
-            uint24 account = uint24(fill >> 232);
-            bool signed = uint8(fill >> 216) == 0;
-            uint40 filledWh = uint40(fill);
-            Position storage position = _positions[_keyOf(zone, interval, account)];
-            Position memory known = position;
-            uint8 nonce = uint8(fill >> 208);
-            if (signed && known.nonces >> nonce & 1 != 0) revert NonceTaken(zone, interval, account, nonce);
-            known.nonces |= uint64(1) << nonce;
-            if (uint8(fill >> 224) == 0) known.boughtWh += filledWh;
-            else known.soldWh += filledWh;
-            if (signed && filledWh != 0 && known.boughtWh != 0 && known.soldWh != 0) {
-                revert SelfTrade(zone, interval, account);
+        uint256 auction = _keyOf(zone, interval) << 24;
+        unchecked {
+            for (uint256 i; i < fills.length; ++i) {
+                uint256 fill = fills[i];
+                Position storage position = _positions[auction | fill >> 232];
+                bool signed = uint8(fill >> 216) == 0;
+                uint64 nonces = position.nonces;
+                uint64 bit = uint64(1 << uint8(fill >> 208));
+                if (bit == 0 || (signed && nonces & bit != 0)) {
+                    revert NonceTaken(zone, interval, uint24(fill >> 232), uint8(fill >> 208));
+                }
+                (uint40 boughtWh, uint40 soldWh) = (position.boughtWh, position.soldWh);
+                if (uint8(fill >> 224) == 0) boughtWh = _sum(boughtWh, uint40(fill));
+                else soldWh = _sum(soldWh, uint40(fill));
+                if (signed && uint40(fill) != 0 && boughtWh != 0 && soldWh != 0) {
+                    revert SelfTrade(zone, interval, uint24(fill >> 232));
+                }
+                (position.boughtWh, position.soldWh, position.nonces) = (boughtWh, soldWh, nonces | bit);
             }
-            _positions[_keyOf(zone, interval, account)] = known;
         }
+    }
+
+    function _sum(uint40 left, uint40 right) private pure returns (uint40) {
+        return left + right;
     }
 
     /// @inheritdoc IPositionBook
     function spendNonce(uint16 zone, uint40 interval, uint24 account, uint8 nonce) external {
         _requireModule();
         Position storage position = _positions[_keyOf(zone, interval, account)];
-        if (position.nonces >> nonce & 1 != 0) revert NonceTaken(zone, interval, account, nonce);
-        position.nonces |= uint64(1) << nonce;
+        uint64 bit = uint64(1 << nonce);
+        if (bit == 0 || position.nonces & bit != 0) revert NonceTaken(zone, interval, account, nonce);
+        position.nonces |= bit;
     }
 
     /// @inheritdoc IPositionBook

@@ -57,8 +57,9 @@ interface IAuctionHouse {
     /// @notice Its owner moved money of an account here, or away. What forced and sealed orders take of it, and what
     ///         comes back, follows from their own events.
     event MarginChanged(uint16 indexed zone, uint24 indexed account, uint96 freeMicro);
-    /// @notice An order that its owner sent to the chain, or revealed. `order` is as `force` takes it.
-    event BidForced(uint16 indexed zone, uint40 indexed interval, uint24 indexed account, bytes32 order);
+    /// @notice An order that its owner sent to the chain, or revealed. `order` is as `force` takes it: zone and interval
+    ///         are its highest bits.
+    event BidForced(uint24 indexed account, bytes32 order);
     /// @notice An order that is revealed after the gate.
     event BidSealed(uint16 indexed zone, uint40 indexed interval, uint24 indexed account, bytes32 commitment);
     /// @notice A sealed order that nobody revealed: its bond is the grid account's.

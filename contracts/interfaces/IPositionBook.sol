@@ -71,7 +71,7 @@ interface IPositionBook {
     error NoZoneOf(uint24 payee);
     /// @notice An interval begins at a multiple of 900 s.
     error NotAnInterval(uint40 interval);
-    /// @notice An order counts once.
+    /// @notice An order counts once; and nonces are below 64.
     error NonceTaken(uint16 zone, uint40 interval, uint24 account, uint8 nonce);
     /// @notice A signed order must not trade with another one of its own account.
     error SelfTrade(uint16 zone, uint40 interval, uint24 account);
