@@ -28,7 +28,7 @@ from backend.application.order_checks import market_time_s, owing_micro, terms_o
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
 from domain.auction.book import CHUNK_LINES
-from domain.chain import Call
+from domain.chain import BlockRef, Call
 from domain.keccak import keccak
 from domain.signing import compact
 from domain.tariff import Direction
@@ -165,7 +165,9 @@ class Auctions:
             cancelled = unit.zones.cancelled(zone, interval_s)
             accounts = {int(one.order.account) for one in orders}
             owing = {account: owing_micro(unit, account) for account in accounts}
-        if not self._is_read(zone, interval_s, forced):
+        if not self._is_read(zone, interval_s, last, forced):
+            self.pauses.refused(item)
+            log.warning("the chain is not read up to the gate", zone=zone, interval=interval_s, block=last.number)
             return False
         gate = Gate(
             terms=terms,
@@ -177,10 +179,13 @@ class Auctions:
         )
         return self._keep_book(item, select(orders, gate), gate)
 
-    def _is_read(self, zone: int, interval_s: int, forced: Sequence[ForcedOrder]) -> bool:
-        """Whether all forced orders that the chain knows were taken in, and no others."""
-        count, chain = self.house.forced(zone, interval_s)
-        return count == len(forced) and chain == _forced_chain(forced)
+    def _is_read(self, zone: int, interval_s: int, last: BlockRef, forced: Sequence[ForcedOrder]) -> bool:
+        """Whether all that owners sent before the gate was taken in: nonces they cancelled, and orders they forced."""
+        with self.store.read() as unit:
+            closes_s = terms_of(unit, zone, UnixSeconds(interval_s)).closes_s(UnixSeconds(interval_s))
+        if last.time_s < closes_s and self.chain.head() > last.number:
+            return False
+        return self.house.forced(zone, interval_s) == (len(forced), _forced_chain(forced))
 
     def _free(self, accounts: Sequence[int]) -> dict[int, int]:
         found: dict[int, int] = {}
