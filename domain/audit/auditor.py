@@ -22,6 +22,7 @@ from domain.units import MoneyMicro
 _GATE_EVENTS = {"ModuleProposed", "ModuleRemoved", "ModulesSealed"}
 _DEBT_EVENTS = {"DebtRecorded", "DebtReduced"}
 _LOCK_EVENTS = {"Locked", "Released"}
+_CODES_BESIDE = {"RowSetAside": FindingCode.SET_ASIDE_MISMATCH, "Metered": FindingCode.EVENT_MISMATCH}
 _TALLIED = [field.name for field in fields(Tally)]
 
 
@@ -111,7 +112,7 @@ class Auditor:
             except ValueError as error:
                 raise Malformed(f"block {event.block}: no contract of ours tells this {event.name}: {error}") from error
         for event in beside:
-            code = FindingCode.SET_ASIDE_MISMATCH if event.name == "RowSetAside" else FindingCode.DEBT_MISMATCH
+            code = _CODES_BESIDE.get(event.name, FindingCode.DEBT_MISMATCH)
             self.report(code, f"block {event.block}, {event.name}", "a batch or a reversal that it is of", "none")
         self._treasury.end_transaction()
         self._disputes.end_transaction(f"block {events[-1].block}, transaction 0x{events[-1].tx.hex()}")
@@ -125,7 +126,7 @@ class Auditor:
             case "SessionSettlement", "BatchSettled":
                 self._batch(event, beside)
                 return []
-            case "SessionSettlement", _:
+            case ("SessionSettlement", _) | ("PositionBook", "Metered"):
                 return [*beside, event]
             case "Escrow", _:
                 self._treasury.note(event, time_s)
