@@ -39,6 +39,8 @@ REVEAL_S = 60
 MAX_AT_ONCE = 256
 CLOSE_ACCOUNTS = 64
 ACCOUNTS_ASKED = 100
+MAX_PAUSES = 10_000
+MISSED, UNSETTLED = "no book was committed in time", "the book was not settled in time"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 _CHAIN_BYTES = 25
 _ON_ITS_WAY = (OutboxState.QUEUED, OutboxState.SENT)
@@ -61,10 +63,12 @@ class Pauses:
 
     def refused(self, item: Item) -> None:
         """It waits longer than last time."""
-        before = self._until.get(item, (0.0, 0.0))[1]
+        now_s, before = self.clock.monotonic_s(), self._until.get(item, (0.0, 0.0))[1]
+        if len(self._until) > MAX_PAUSES:
+            self._until = {one: until for one, until in self._until.items() if until[0] > now_s}
         longest_s = FIRST_PAUSE_S if item[2] == Step.COMMIT else LONGEST_PAUSE_S
         pause_s = min(max(2 * before, FIRST_PAUSE_S), longest_s)
-        self._until[item] = (self.clock.monotonic_s() + pause_s, pause_s)
+        self._until[item] = (now_s + pause_s, pause_s)
 
     def done(self, item: Item) -> None:
         """It went on."""
@@ -270,14 +274,16 @@ class Auctions:
         over_s = begun_s - self.house.settle_within_s() - 1
         with self.store.read() as unit:
             late = unit.orders.unfinished(begun_s, OrderState.OPEN, MAX_AT_ONCE)
-            booked = unit.orders.unfinished(over_s, OrderState.BOOKED, MAX_AT_ONCE)
-        if not late and not booked:
-            return
-        with self.store.write() as unit:
-            for zone, interval_s in late:
-                _end(unit, zone, interval_s, OrderState.OPEN, OrderState.LEFT_OUT, "no book was committed in time")
-            for zone, interval_s in booked:
-                _end(unit, zone, interval_s, OrderState.BOOKED, OrderState.VOID, "the book was not settled in time")
+            booked = unit.orders.unfinished(begun_s, OrderState.BOOKED, MAX_AT_ONCE)
+            lost = [place for place in booked if unit.auctions.find(*place) is None]
+            over = [place for place in booked if place[1] <= over_s and place not in lost]
+        ends = [(place, OrderState.OPEN, OrderState.LEFT_OUT, MISSED) for place in late]
+        ends += [(place, OrderState.BOOKED, OrderState.LEFT_OUT, MISSED) for place in lost]
+        ends += [(place, OrderState.BOOKED, OrderState.VOID, UNSETTLED) for place in over]
+        if ends:
+            with self.store.write() as unit:
+                for place, before, after, reason in ends:
+                    _end(unit, place, before, after, reason)
 
 
 _CANDIDATES = (OrderState.OPEN, OrderState.BOOKED)
@@ -321,8 +327,8 @@ def _leave_out(unit: UnitOfWork, chosen: Selection) -> None:
         tell_order(unit, replace(record, state=OrderState.LEFT_OUT, reason=reason))
 
 
-def _end(unit: UnitOfWork, zone: int, interval_s: int, before: OrderState, after: OrderState, reason: str) -> None:
-    for record in unit.orders.book(zone, interval_s, before):
+def _end(unit: UnitOfWork, place: tuple[int, int], before: OrderState, after: OrderState, reason: str) -> None:
+    for record in unit.orders.book(*place, before):
         unit.orders.mark([record.order_hash], after, reason)
         tell_order(unit, replace(record, state=after, reason=reason))
 

@@ -117,6 +117,21 @@ class Market:
         )
         assert self.at.transact(wallet(driver), "AuctionHouse", "force", forced_word(order))
 
+    def word(self, driver: Driver, wh: int, limit: int, *, nonce: int) -> bytes:
+        """An order to buy, as it is sealed and revealed."""
+        return forced_word(
+            ForcedOrder(
+                zone=ZONE,
+                interval_s=self.interval_s,
+                account=driver.account,
+                sell=False,
+                quantity_wh=wh,
+                limit_micro_per_kwh=limit,
+                nonce=nonce,
+                place=0,
+            )
+        )
+
     def state(self, order: str) -> str:
         return str(self.api.get(f"/v1/orders/{order}")["state"])
 

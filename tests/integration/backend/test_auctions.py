@@ -1,8 +1,12 @@
 """Auctions of several members, from their orders to the money, on a real chain."""
 
+from eth_abi.abi import encode
+
+from domain.keccak import keccak
 from domain.text import address_text
 from domain.wire import order_to_json
 from tests.integration.backend.market_site import (
+    GATE_S,
     INTERVAL_S,
     SETTLE_WITHIN_S,
     ZONE,
@@ -94,6 +98,24 @@ def test_orders_of_a_missed_auction_end_and_forced_money_returns(own_site: Site)
         wait_until(lambda: market.state(missed) == "left_out", 20)
         wait_until(lambda: margin(market, forcing) == 10**6, 20)
         assert api.get(f"/v1/orders/{missed}")["reason"] == "no book was committed in time"
+
+
+def test_sealed_order_that_is_revealed_after_the_gate_is_in_the_book(own_site: Site) -> None:
+    with running(own_site) as api:
+        market = new_market(api)
+        sealing, seller = market.member(margin_micro=10**7), market.member()
+        market.bid(seller, 1_000, 100_000, sell=True)
+        word, salt = market.word(sealing, 700, 300_000, nonce=5), b"\x07" * 32
+        commitment = keccak(encode(["uint24", "bytes32", "bytes32"], [sealing.account, word, salt]))
+        assert own_site.transact(wallet(sealing), "AuctionHouse", "seal", ZONE, market.interval_s, commitment)
+        market.to(market.interval_s - GATE_S + 2)
+        assert own_site.transact(wallet(sealing), "AuctionHouse", "reveal", word, salt)
+
+        market.to_commit()
+        ended = market.wait_for("concluded")
+
+        assert (ended["sealed"], ended["forced"], ended["volume_wh"]) == (1, 1, 700)
+        assert market.positions()[sealing.account]["open"]["bought_wh"] == 700
 
 
 def test_order_whose_key_was_replaced_before_the_gate_is_left_out(own_site: Site) -> None:

@@ -264,10 +264,18 @@ def test_bids_from_the_command_line_trade(api: Api, market: Market) -> None:
         "--deployment", str(api.site.folder / "deployment.json"),
     )  # fmt: skip
 
+    waited: list[Any] = []
+    words = [*keystore(api, buyer.key.secret), *at, "--account", str(buyer.account), "--wh", "1", "--limit", "100"]
+    waiting = threading.Thread(target=lambda: waited.append(run(api, "bid", *words, "--wait")), daemon=True)
+    waiting.start()
+    wait_until(lambda: len(api.get("/v1/orders", account=buyer.account)["items"]) == 3)
+
     assert (bid["nonce"], second["nonce"], gone["state"], forced["nonce"]) == (0, 1, "cancelled", 0)
     market.to_commit()
     market.wait_for("concluded")
     assert api.get(f"/v1/orders/{bid['order']}")["filled_wh"] == 900
+    waiting.join(LIMIT_S)
+    assert [(one["state"], one["filled_wh"]) for one in waited] == [("settled", 0)]
     told.wait("committed", "cleared", "concluded")
     book_is_proven(api, market)
     [auction] = run(api, "auctions", "--zone", str(ZONE), "--interval", str(market.interval_s), "--json")["items"]
