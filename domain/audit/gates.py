@@ -29,7 +29,7 @@ class Gates:
         self._report = report
         self.gates = {name: Gate() for name in GATES}
         self._ours = {
-            "Escrow": {deployed.settlement, deployed.court, deployed.positions},
+            "Escrow": {deployed.settlement, deployed.court, deployed.positions, deployed.auctions},
             "StationRegistry": {deployed.settlement},
         }
 

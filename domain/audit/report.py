@@ -35,10 +35,13 @@ class Deployed:
     settlement: bytes
     court: bytes
     positions: bytes
+    auctions: bytes
     escrow: bytes
     token: bytes
     station_domain: SigningDomain
     account_domain: SigningDomain
+    close_after_s: int = 900
+    settle_within_s: int = 21_600
 
 
 class BlockTimes:
