@@ -99,10 +99,15 @@ class Usage:
     cost_micro: int = 0
 
 
-def charge_session(session: Session, usage: Usage, *, energy_wh: int, price: int, cost_micro: int) -> Usage:
-    """The usage after one more billed row; NotAuthorised if a limit of the driver's is passed."""
+def charge_session(
+    session: Session, usage: Usage, *, energy_wh: int, price: int | None = None, cost_micro: int = 0
+) -> Usage:
+    """The usage after one more billed row; NotAuthorised if a limit of the driver's is passed.
+
+    A row that is metered in the market has no price of its own: its account's orders say what it pays at most.
+    """
     limits = session.authorisation
-    if price > limits.max_price_micro_per_kwh:
+    if price is not None and price > limits.max_price_micro_per_kwh:
         raise NotAuthorised(session.session_id, "maximum price", limits.max_price_micro_per_kwh, price)
     after = Usage(usage.energy_wh + energy_wh, usage.cost_micro + cost_micro)
     if after.energy_wh > limits.max_energy_wh:

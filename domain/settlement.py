@@ -5,6 +5,7 @@ The rules:
 - The payer of a row owes `energy x |price|`, rounded up to the micro-euro, the other side receives it
   rounded down; the difference goes to the dust account. At a price of zero or above the buyer pays
   (the driver when charging, the operator when energy is given back), below zero the seller does.
+- A row under a market tariff moves no money: it is a part of its account's position, see domain/market.py.
 - A payer must be able to spend all it owes in the batch before the batch: what it has free, within its daily
   cap. If it cannot, no row that it should pay moves money: these rows are set aside. Neither income of the
   same batch nor the order of statements makes a difference.
@@ -91,9 +92,9 @@ class BatchOutcome:
 
 
 def payment_of(row: Row, *, place: tuple[StationId, int, int], tariff: Tariff) -> Payment:
-    """What a billed row moves. `place` is station, statement sequence and row."""
+    """What a billed row moves that is under no market tariff. `place` is station, statement sequence and row."""
     magnitude = PriceMicroPerKwh(abs(tariff.price_micro_per_kwh))
-    driver_pays = (tariff.direction == Direction.CHARGE) == (tariff.price_micro_per_kwh >= 0)
+    driver_pays = tariff.direction.charges == (tariff.price_micro_per_kwh >= 0)
     payer, payee = (row.account, tariff.payee) if driver_pays else (tariff.payee, row.account)
     return Payment(
         station=place[0],
@@ -107,11 +108,16 @@ def payment_of(row: Row, *, place: tuple[StationId, int, int], tariff: Tariff) -
 
 
 def payments_of(statement: IntervalStatement, tariffs: TariffTable) -> Iterator[Payment]:
-    """What each billed row of a statement moves; UnknownTariff if one was never published."""
+    """What each row of a statement moves that is billed and not metered in the market, in their order.
+
+    UnknownTariff if a tariff was never published.
+    """
     for index, row in enumerate(statement.rows):
-        if row.billed:
-            place = (statement.station, statement.sequence, index)
-            yield payment_of(row, place=place, tariff=tariffs.of(statement.tariff_of(row)))
+        if not row.billed:
+            continue
+        tariff = tariffs.of(statement.tariff_of(row))
+        if not tariff.direction.market:
+            yield payment_of(row, place=(statement.station, statement.sequence, index), tariff=tariff)
 
 
 def accounts_met(statements: Sequence[IntervalStatement], tariffs: TariffTable) -> list[AccountId]:

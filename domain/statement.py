@@ -127,9 +127,9 @@ class IntervalStatement:
         return TariffId(self.tariff_base + row.tariff_offset)
 
     def direction_of(self, row: Row, tariffs: TariffTable) -> Direction:
-        """Which way the row's energy flowed; UnknownTariff if its tariff does not exist."""
+        """Which way the row's energy flowed, CHARGE or DISCHARGE; UnknownTariff if its tariff does not exist."""
         if row.billed:
-            return tariffs.of(self.tariff_of(row)).direction
+            return tariffs.of(self.tariff_of(row)).direction.flow
         return Direction.CHARGE if row.tariff_offset == UNBILLED_IMPORT else Direction.DISCHARGE
 
 

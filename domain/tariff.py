@@ -9,14 +9,34 @@ from domain.units import AccountId, PriceMicroPerKwh, StationId, TariffId, UnixS
 
 
 class Direction(IntEnum):
-    """Which way energy flows. The numbers are those of `ITariffBook.Direction`."""
+    """Which way energy flows, and whether it is paid by row or metered in the market.
+
+    The numbers are those of `ITariffBook.Direction`. Rows under market tariffs move no money in their batch: they
+    are a part of a position, see domain/market.py.
+    """
 
     CHARGE = 0
     DISCHARGE = 1
+    MARKET_CHARGE = 2
+    MARKET_DISCHARGE = 3
 
     @property
     def label(self) -> str:
         return self.name.lower()
+
+    @property
+    def charges(self) -> bool:
+        """Whether the vehicle takes energy."""
+        return self in (Direction.CHARGE, Direction.MARKET_CHARGE)
+
+    @property
+    def market(self) -> bool:
+        return self >= Direction.MARKET_CHARGE
+
+    @property
+    def flow(self) -> "Direction":
+        """Which way energy flows, without how it is paid: CHARGE or DISCHARGE."""
+        return Direction.CHARGE if self.charges else Direction.DISCHARGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +89,11 @@ class TariffTable:
     def checked(
         self, tariff: int, *, station: StationId, payee: AccountId, direction: Direction, start_s: int, end_s: int
     ) -> Tariff:
-        """The tariff, if a row of this station may use it; TariffNotValid otherwise."""
+        """The tariff, if a row of this station whose energy flows this way may use it; TariffNotValid otherwise."""
         found = self.of(tariff)
         if found.payee != payee:
             raise TariffNotValid(station, tariff, f"belongs to operator {found.payee}, the station to {payee}")
-        if found.direction != direction:
+        if found.direction.flow != direction:
             raise TariffNotValid(station, tariff, f"is for {found.direction.label}, the row is for {direction.label}")
         if not found.covers(start_s, end_s):
             window = f"{found.valid_from_s} to {found.valid_to_s}"

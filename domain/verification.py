@@ -109,10 +109,13 @@ def check_limits(statement: IntervalStatement, basis: Metered, usage: Mapping[by
         price, taken_wh = tariff.price_micro_per_kwh, row.energy_wh
         if metered.direction == Direction.DISCHARGE:
             check_discharge(session, metered.energy_wh)
-            if price >= 0:
+            if tariff.direction.market or price >= 0:
                 continue
             # Who sells at a negative price pays: a cost to the driver, though no energy taken.
             price, taken_wh = PriceMicroPerKwh(-price), EnergyWh(0)
+        if tariff.direction.market:
+            after[metered.session_id] = charge_session(session, before, energy_wh=taken_wh)
+            continue
         after[metered.session_id] = charge_session(
             session, before, energy_wh=taken_wh, price=price, cost_micro=cost_ceil(row.energy_wh, price)
         )

@@ -300,7 +300,7 @@ def _tariff(item: Mapping[str, Any]) -> Tariff:
     try:
         direction = Direction[_field(item, "direction", str, path).upper()]
     except KeyError:
-        raise BackendAnswerInvalid(path, "direction is neither charge nor discharge") from None
+        raise BackendAnswerInvalid(path, f"direction is none of {', '.join(one.label for one in Direction)}") from None
     return Tariff(
         tariff=TariffId(_field(item, "tariff", int, path)),
         payee=AccountId(_field(item, "payee", int, path)),

@@ -22,6 +22,7 @@ DEPLOYED = (
     "Escrow",
     "PositionBook",
     "SessionSettlement",
+    "AuctionHouse",
     "DisputeCourt",
 )
 SOLC_VERSION = "0.8.30"

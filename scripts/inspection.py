@@ -14,7 +14,7 @@ from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCEr
 
 from domain.text import hex_text
 from scripts.compile import SETTINGS, SOLC_VERSION, Artifact, compiled
-from scripts.plan import CONSTRUCTORS, GATES, MODULES, Plan, Role, domain_separator, plan_of, role_names
+from scripts.plan import CONSTRUCTORS, GATES, MODULES, SIGNED_FOR, Plan, Role, domain_separator, plan_of, role_names
 
 SMALLEST_RANGE = 1
 FIXED, GOVERNED, PUBLISHED = "fixed", "governed", "published"
@@ -108,7 +108,7 @@ class Inspector:
 
     def _look_at_immutables(self, name: str, found: list[frozenset[int]]) -> None:
         planned = {_number(value) for value in self._arguments(name).values()}
-        if name == "StationRegistry":
+        if name in SIGNED_FOR:
             chain_id = self._web3.eth.chain_id
             planned |= {chain_id, int.from_bytes(domain_separator(chain_id, self._at[name]), "big")}
         for numbers in found:
@@ -123,8 +123,8 @@ class Inspector:
         for name in list(CONSTRUCTORS)[1:]:
             for argument, value in self._arguments(name).items():
                 self._value(name, argument, value)
-        separator = domain_separator(self._web3.eth.chain_id, self._at["StationRegistry"])
-        self._value("StationRegistry", "domainSeparator", separator)
+        for name in SIGNED_FOR:
+            self._value(name, "domainSeparator", domain_separator(self._web3.eth.chain_id, self._at[name]))
         self._value("SettlementToken", "escrow", self._at["Escrow"])
         self._value("AccountRegistry", "escrow", self._at["Escrow"])
         self._value("AccountRegistry", "token", self._at["SettlementToken"])

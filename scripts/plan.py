@@ -26,6 +26,7 @@ CONSTRUCTORS: dict[str, tuple[str, ...]] = {
     "Escrow": ("accounts", "token", "withdrawalDelay", "moduleDelay"),
     "PositionBook": ("accounts", "tariffBook", "escrow", "closeAfterS", "settleWithinS"),
     "SessionSettlement": ("accounts", "stations", "tariffBook", "escrow", "positions"),
+    "AuctionHouse": ("accounts", "escrow", "positions"),
     "DisputeCourt": (
         *("accounts", "tariffBook", "escrow", "settlement"),
         *("bondMicro", "disputeWindowS", "answerWindowS"),
@@ -48,9 +49,12 @@ MODULES = (
     ("Escrow", "PositionBook"),
     ("Escrow", "SessionSettlement"),
     ("Escrow", "DisputeCourt"),
+    ("Escrow", "AuctionHouse"),
 )
 """Which contract lets which one act as a module."""
 GATES = ("StationRegistry", "Escrow")
+SIGNED_FOR = ("StationRegistry", "AuctionHouse")
+"""Contracts that check signatures over their own EIP-712 domain, and keep it as an immutable."""
 _DOMAIN_TYPEHASH = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 
 

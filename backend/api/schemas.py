@@ -4,6 +4,7 @@ from typing import Any
 
 from backend.api.requests import I32_MAX, I32_MIN, SERIAL_MAX, U24_MAX, U32_MAX, U40_MAX
 from backend.application.records import DisputeState, OutboxState, SessionState, SettlementState, StatementState
+from domain.tariff import Direction
 from domain.wire import Json
 
 
@@ -44,7 +45,8 @@ U24, U32, U40, UNSIGNED = integer(0, U24_MAX), integer(0, U32_MAX), integer(0, U
 PRICE, FLAG = integer(I32_MIN, I32_MAX), {"type": "boolean"}
 ADDRESS, HASH, SIGNATURE = text("^0x[0-9a-fA-F]{40}$"), text("^0x[0-9a-f]{64}$"), text("^0x[0-9a-f]{130}$")
 CID, SETTLEMENT, PLACE = text("^b[a-z2-7]{58}$"), text("^[0-9a-f]{32}$"), text("^[0-9]+-[0-9]+$")
-DIRECTION = choice("charge", "discharge")
+FLOW = choice(*(one.label for one in Direction if not one.market))
+DIRECTION = choice(*(one.label for one in Direction))
 
 DEBT = record(
     debtor=U24, number=U32, creditor=U24, batch=maybe(UNSIGNED), owed_micro=UNSIGNED, share_micro=UNSIGNED, open=FLAG
@@ -129,7 +131,7 @@ ROW = record(
     start=U40,
     end=U40,
     tariff=maybe(U24),
-    direction=DIRECTION,
+    direction=FLOW,
     price_micro_per_kwh=maybe(PRICE),
     payer=maybe(U24),
     payee=maybe(U24),

@@ -29,13 +29,14 @@ from backend.application.tariffs import MAX_TARIFFS, Price
 from domain.tariff import Direction
 
 Time = Annotated[int, Field(ge=0, le=U40_MAX)]
+DirectionLabel = Literal["charge", "discharge", "market_charge", "market_discharge"]
 _PRICE = {"direction": "charge", "price_micro_per_kwh": 310_000, "valid_from": 1561939200, "valid_to": 1564617600}
 
 
 class PriceBody(Strict):
     """A price, micro-euro per kWh, valid from its first second up to `valid_to`."""
 
-    direction: Literal["charge", "discharge"]
+    direction: DirectionLabel
     price_micro_per_kwh: Annotated[int, Field(ge=I32_MIN, le=I32_MAX)]
     valid_from: Time
     valid_to: Time
@@ -59,7 +60,7 @@ def router(services: Services, operator: Depends) -> APIRouter:
     )
     def list_tariffs(
         payee: Number = None,
-        direction: Literal["charge", "discharge"] | None = None,
+        direction: DirectionLabel | None = None,
         valid_at: Wide = None,
         limit: Limit = DEFAULT_PAGE,
         after: Annotated[Serial | None, Query(description="`next` of the page before")] = None,

@@ -6,6 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {BatchDecoder} from "../BatchDecoder.sol";
 import {Entry, entryOf} from "../Entries.sol";
 import {IAccountRegistry} from "../interfaces/IAccountRegistry.sol";
+import {IAuctionHouse} from "../interfaces/IAuctionHouse.sol";
 import {IDisputeCourt} from "../interfaces/IDisputeCourt.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 import {IModuleGate} from "../interfaces/IModuleGate.sol";
@@ -188,6 +189,7 @@ abstract contract Base {
     IEscrow internal escrow;
     IPositionBook internal positions;
     ISessionSettlement internal settlement;
+    IAuctionHouse internal auctions;
     IDisputeCourt internal court;
     /// @dev The module gates of escrow and station registry.
     IModuleGate internal escrowGate;
@@ -219,6 +221,7 @@ abstract contract Base {
         positions = IPositionBook(_deploy("PositionBook", bookArguments));
         bytes memory settlementArguments = abi.encode(accounts, stations, tariffBook, escrow, positions);
         settlement = ISessionSettlement(_deploy("SessionSettlement", settlementArguments));
+        auctions = IAuctionHouse(_deploy("AuctionHouse", abi.encode(accounts, escrow, positions)));
         bytes memory courtArguments =
             abi.encode(accounts, tariffBook, escrow, settlement, BOND_MICRO, DISPUTE_WINDOW_S, ANSWER_WINDOW_S);
         court = IDisputeCourt(_deploy("DisputeCourt", courtArguments));
@@ -228,6 +231,7 @@ abstract contract Base {
         escrowGate.proposeModule(address(positions));
         escrowGate.proposeModule(address(settlement));
         escrowGate.proposeModule(address(court));
+        escrowGate.proposeModule(address(auctions));
         stationGate.proposeModule(address(settlement));
         _proposeOtherModules();
         escrowGate.sealModules();

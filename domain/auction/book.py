@@ -28,6 +28,8 @@ CHUNK_LINES = 1_024
 MAX_LINES = (1 << 16) - 1
 NOTHING_FORCED = bytes(32)
 """The chain of forced lines of an interval in which nobody forced one."""
+_CUT_BYTES = 7
+"""What a link of that chain has less than a hash: it keeps the low 200 bits."""
 
 _SELL, _FORCED, _QUANTITY = 1 << 31, 1 << 30, (1 << 30) - 1
 _LIMIT_OFFSET = 1 << 31
@@ -67,9 +69,15 @@ class Book:
         """What the operator commits."""
         return book_digest(self.zone, self.interval_s, len(self.lines), self.chunks())
 
-    def forced_chain(self) -> bytes:
-        """The chain over the forced lines, as the contract keeps it."""
-        return forced_chain(line.encode() for line in self.lines if line.forced)
+    def forced_chain(self, nonces: bytes) -> bytes:
+        """The chain over the forced lines and their nonces, a byte for each, as the contract keeps it.
+
+        Malformed unless there are as many nonces as forced lines.
+        """
+        forced = [line.encode() for line in self.lines if line.forced]
+        if len(forced) != len(nonces):
+            raise Malformed(f"{len(nonces)} nonces for {len(forced)} forced lines")
+        return forced_chain(zip(forced, nonces, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,11 @@ class OrderBook:
 
     book: Book
     orders: tuple[AcceptedOrder, ...]
+
+    @property
+    def forced_nonces(self) -> bytes:
+        """The nonces of the forced orders, a byte for each, as the contract takes them."""
+        return bytes(one.order.nonce for one in self.orders if one.forced)
 
 
 def make_book(
@@ -89,8 +102,9 @@ def make_book(
 ) -> OrderBook:
     """The book of these orders, whatever order they come in; `forced` are in the order in which they were forced.
 
-    An order that was forced must not be among the others as well. Raises OtherAuction, NonceTaken, and
-    BackstopPastLimit (see `trim_backstop`); OutOfRange for no line or too many; what `Order.check_terms` raises.
+    An order that was forced must not be among the others as well. Forced ones may share a nonce: the chain has them,
+    and nobody may leave one out. Raises OtherAuction, NonceTaken, and BackstopPastLimit (see `trim_backstop`);
+    OutOfRange for no line or too many; what `Order.check_terms` raises.
     """
     arranged = (*forced, *sorted(orders, key=lambda one: one.order_hash))
     if not 1 <= len(arranged) <= MAX_LINES:
@@ -103,7 +117,7 @@ def make_book(
             raise OtherAuction("interval", interval_s, order.interval_s)
         if accepted.forced != (number < len(forced)):
             raise Malformed(f"forced orders come apart from the others: nonce {order.nonce} of {order.account}")
-        if (order.account, order.nonce) in taken:
+        if not accepted.forced and (order.account, order.nonce) in taken:
             raise NonceTaken(order.account, order.nonce)
         taken.add((order.account, order.nonce))
     _check_backstop(arranged, terms)
@@ -187,11 +201,14 @@ def book_digest(zone: int, interval_s: UnixSeconds, count: int, chunks: Iterable
     return digest
 
 
-def forced_chain(lines: Iterable[bytes]) -> bytes:
-    """The chain of forced lines: from 32 zero bytes on, keccak(chain ‖ line)."""
+def forced_chain(forced: Iterable[tuple[bytes, int]]) -> bytes:
+    """The chain of forced lines with their nonces: from zero on, the low 200 bits of keccak(chain ‖ line ‖ nonce).
+
+    As a word of 32 bytes, which is also how it is hashed.
+    """
     chain = NOTHING_FORCED
-    for line in lines:
-        chain = keccak(chain + line)
+    for line, nonce in forced:
+        chain = bytes(_CUT_BYTES) + keccak(chain + line + bytes([nonce]))[_CUT_BYTES:]
     return chain
 
 

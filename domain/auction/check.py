@@ -7,7 +7,7 @@ another threshold are each refused.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.auction.book import Line, book_digest, decode_book, forced_chain
+from domain.auction.book import NOTHING_FORCED, Line, book_digest, decode_book
 from domain.auction.claim import Claim, CrossingClaim, NothingCrosses
 from domain.auction.columns import Shares
 from domain.auction.zone import ZoneTerms
@@ -15,6 +15,7 @@ from domain.errors import (
     BackstopFilledPastLimit,
     FillsDiffer,
     ForcedLinesDiffer,
+    Malformed,
     OffTick,
     OrdersCross,
     OtherBook,
@@ -38,17 +39,21 @@ def check_clearing(
     interval_s: UnixSeconds,
     digest: bytes,
     forced: bytes,
+    forced_nonces: bytes = b"",
 ) -> tuple[int, ...]:
     """What each line of a committed book gets, in Wh, if the claim holds.
 
-    `digest` is what was committed, `forced` the chain of the interval's forced lines. Raises OtherBook, what
-    `decode_book` raises, ForcedLinesDiffer, and what `check_claim` raises.
+    `digest` is what was committed, `forced` the chain of the interval's forced lines, whose nonces are `forced_nonces`.
+    Raises OtherBook, what `decode_book` raises, ForcedLinesDiffer, and what `check_claim` raises.
     """
     book = decode_book(chunks, terms=terms, interval_s=interval_s)
     found = book_digest(terms.zone, interval_s, len(book.lines), chunks)
     if found != digest:
         raise OtherBook(digest, found)
-    chain = forced_chain(line.encode() for line in book.lines if line.forced)
+    try:
+        chain = book.forced_chain(forced_nonces)
+    except Malformed as error:
+        raise ForcedLinesDiffer(forced, NOTHING_FORCED) from error
     if chain != forced:
         raise ForcedLinesDiffer(forced, chain)
     return check_claim(book.lines, claim, terms)

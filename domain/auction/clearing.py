@@ -25,23 +25,23 @@ from domain.units import AccountId, EnergyWh, MoneyMicro, PriceMicroPerKwh, cost
 class Trade:
     """What the order of one line trades.
 
-    A buyer pays `energy_micro` and `fee_micro`, a seller receives `energy_micro`; at a negative price the energy's
-    money flows the other way.
+    A buyer pays `amount_micro`, the zone's fee in it, and a seller receives it; at a negative price a seller pays.
+    Members pay it as a part of their position, which is rounded once for all that it has (IPositionBook).
     """
 
     line: int
     account: AccountId
     sell: bool
     energy_wh: EnergyWh
-    energy_micro: MoneyMicro
-    fee_micro: MoneyMicro
+    amount_micro: MoneyMicro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clearing:
     """The result of an auction. `price_micro_per_kwh` is None if nothing is traded, never 0 for that.
 
-    `fills` has the Wh of each line. What buyers pay is what sellers receive, `fees_micro` and `dust_micro`.
+    `fills` has the Wh of each line. What buyers pay is what sellers receive and `fees_micro`: the fee, and what
+    rounding leaves, below one micro-euro an order.
     """
 
     volume_wh: EnergyWh
@@ -50,7 +50,6 @@ class Clearing:
     claim: Claim
     trades: tuple[Trade, ...]
     fees_micro: MoneyMicro
-    dust_micro: MoneyMicro
 
 
 def clear(book: Book, terms: ZoneTerms) -> Clearing:
@@ -65,7 +64,6 @@ def clear(book: Book, terms: ZoneTerms) -> Clearing:
             claim=NothingCrosses(_above_bids(columns, terms)),
             trades=(),
             fees_micro=MoneyMicro(0),
-            dust_micro=MoneyMicro(0),
         )
     price = terms.midpoint(PriceMicroPerKwh(found.lo), PriceMicroPerKwh(found.hi))
     column, shares = fill(columns, found.volume_wh, price)
@@ -77,8 +75,7 @@ def clear(book: Book, terms: ZoneTerms) -> Clearing:
         fills=fills,
         claim=CrossingClaim(found.volume_wh, found.lo, found.hi, shares),
         trades=trades,
-        fees_micro=MoneyMicro(sum(trade.fee_micro for trade in trades)),
-        dust_micro=MoneyMicro(sum(-trade.energy_micro if trade.sell else trade.energy_micro for trade in trades)),
+        fees_micro=MoneyMicro(sum(-trade.amount_micro if trade.sell else trade.amount_micro for trade in trades)),
     )
 
 
@@ -93,7 +90,8 @@ def columns_of(book: Book, terms: ZoneTerms) -> Columns:
 
 
 def trades_of(book: Book, fills: tuple[int, ...], price: PriceMicroPerKwh, terms: ZoneTerms) -> tuple[Trade, ...]:
-    """The trades at one price: buyers pay rounded up, the fee rounded up for itself, sellers receive rounded down."""
+    """The trades at one price: buyers pay it and the fee, rounded up once; sellers receive rounded down."""
+    to_buyers = PriceMicroPerKwh(price + terms.fee_micro_per_kwh)
     filled = ((number, line, EnergyWh(wh)) for number, (line, wh) in enumerate(zip(book.lines, fills, strict=True)))
     return tuple(
         Trade(
@@ -101,21 +99,19 @@ def trades_of(book: Book, fills: tuple[int, ...], price: PriceMicroPerKwh, terms
             account=line.account,
             sell=line.sell,
             energy_wh=wh,
-            energy_micro=cost_floor(wh, price) if line.sell else cost_ceil(wh, price),
-            fee_micro=MoneyMicro(0) if line.sell else cost_ceil(wh, terms.fee_micro_per_kwh),
+            amount_micro=cost_floor(wh, price) if line.sell else cost_ceil(wh, to_buyers),
         )
         for number, line, wh in filled
         if wh
     )
 
 
-def most_owed_micro(energy_wh: EnergyWh, limit: PriceMicroPerKwh, terms: ZoneTerms) -> MoneyMicro:
-    """The most that a buyer with this limit can owe for `energy_wh`: the energy at its net limit, and the fee.
+def most_owed_micro(energy_wh: EnergyWh, limit: PriceMicroPerKwh, *, sell: bool) -> MoneyMicro:
+    """The most that an order with this limit can owe for `energy_wh`, which the contract holds of who forces it.
 
-    Both are rounded up, so it can be one micro-euro more than the energy at the limit, rounded up.
+    A buyer owes it at its limit, a seller at a limit below zero; otherwise nothing is owed.
     """
-    net = terms.net(sell=False, limit=limit)
-    return MoneyMicro(cost_ceil(energy_wh, net) + cost_ceil(energy_wh, terms.fee_micro_per_kwh))
+    return max(MoneyMicro(0), cost_ceil(energy_wh, PriceMicroPerKwh(-limit if sell else limit)))
 
 
 def _above_bids(columns: Columns, terms: ZoneTerms) -> int:

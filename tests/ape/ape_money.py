@@ -31,7 +31,7 @@ class Platform:
 
 @pytest.fixture(scope="module")
 def platform(project: Any, accounts: Any) -> Platform:
-    """Eight contracts, wired and sealed, an operator and a driver with money in its account."""
+    """Nine contracts, wired and sealed, an operator and a driver with money in its account."""
     house, dust, governor, operator, driver = accounts[:5]
     registry = governor.deploy(project.AccountRegistry, house, dust, governor)
     stations = governor.deploy(project.StationRegistry, registry, MODULE_DELAY_S)
@@ -40,13 +40,15 @@ def platform(project: Any, accounts: Any) -> Platform:
     escrow = governor.deploy(project.Escrow, registry, token, WITHDRAWAL_DELAY_S, MODULE_DELAY_S)
     positions = governor.deploy(project.PositionBook, registry, tariffs, escrow, 900, 6 * HOUR_S)
     settlement = governor.deploy(project.SessionSettlement, registry, stations, tariffs, escrow, positions)
+    auctions = governor.deploy(project.AuctionHouse, registry, escrow, positions)
     court = governor.deploy(
         project.DisputeCourt, registry, tariffs, escrow, settlement, BOND_MICRO, 90 * DAY_S, 7 * DAY_S
     )
     token.setEscrow(escrow, sender=governor)
     registry.setTreasury(escrow, sender=governor)
-    for gate, module in ((stations, settlement), (escrow, positions), (escrow, settlement), (escrow, court)):
-        gate.proposeModule(module, sender=governor)
+    stations.proposeModule(settlement, sender=governor)
+    for module in (positions, settlement, court, auctions):
+        escrow.proposeModule(module, sender=governor)
     stations.sealModules(sender=governor)
     escrow.sealModules(sender=governor)
     registry.openAccounts([operator, driver], [NO_KEY, NO_KEY], sender=governor)

@@ -31,7 +31,7 @@ from tests.integration.deployed import (
     undone,
 )
 
-TRANSACTIONS = 8 + 8 + 4 + 4 + 2 + 1
+TRANSACTIONS = 9 + 9 + 4 + 4 + 2 + 1
 """Contracts, wiring, accounts, roles of the others, the governor's and the deployer's roles, the closing."""
 SHORT_LIMIT_S = 0.1
 
@@ -85,7 +85,7 @@ def assert_complete(chain: str, file: Path) -> None:
     assert at.view("AccountRegistry", "isMember", DEPLOYER.address) is False
     assert at.view("StationRegistry", "sealedModules")
     assert at.view("Escrow", "sealedModules")
-    for module in ("PositionBook", "SessionSettlement", "DisputeCourt"):
+    for module in ("PositionBook", "SessionSettlement", "DisputeCourt", "AuctionHouse"):
         assert at.view("Escrow", "isModule", at.address(module))
     assert nonce(chain) == TRANSACTIONS
     assert run(["--rpc", chain, "--check", str(file)]) == 0

@@ -290,7 +290,7 @@ def test_status_tells_all_of_it_without_a_key(at: Deployed) -> None:
     before = govern(at, "status", key=None)
     assert "go on" in before
     assert "are paid" in before
-    assert before.count(" acts ") == 4
+    assert before.count(" acts ") == 5
     for key, words in (
         (GOVERNOR, "governor"),
         (OPERATOR, "operator, settler"),

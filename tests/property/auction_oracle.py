@@ -13,7 +13,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from domain.auction.book import Book, Line
-from domain.auction.clearing import Clearing
+from domain.auction.clearing import Clearing, most_owed_micro
 from domain.auction.zone import ZoneTerms
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh
 from tests.vectors.auctions import INTERVAL_S
@@ -165,17 +165,16 @@ def _assert_fills(book: Book, terms: ZoneTerms, fills: Sequence[int], price: int
 def _assert_money(book: Book, terms: ZoneTerms, result: Clearing, price: int) -> None:
     paid = received = 0
     for trade in result.trades:
-        limit, wh = net(book.lines[trade.line], terms), trade.energy_wh
+        limit, wh = book.lines[trade.line].limit_micro_per_kwh, trade.energy_wh
         assert wh == result.fills[trade.line] > 0
         if trade.sell:
-            received += trade.energy_micro
-            assert 0 <= wh * price - 1_000 * trade.energy_micro < 1_000
-            assert trade.fee_micro == 0
-            assert trade.energy_micro >= wh * limit // 1_000
+            received += trade.amount_micro
+            assert 0 <= wh * price - 1_000 * trade.amount_micro < 1_000
+            assert -trade.amount_micro <= most_owed_micro(wh, limit, sell=True)
+            assert trade.amount_micro >= wh * limit // 1_000
         else:
-            paid += trade.energy_micro + trade.fee_micro
-            assert 0 <= 1_000 * trade.energy_micro - wh * price < 1_000
-            assert 0 <= 1_000 * trade.fee_micro - wh * terms.fee_micro_per_kwh < 1_000
-            assert trade.energy_micro <= -(-wh * limit // 1_000)
-    assert paid == received + result.fees_micro + result.dust_micro
-    assert 0 <= result.dust_micro < len(result.trades)
+            paid += trade.amount_micro
+            assert 0 <= 1_000 * trade.amount_micro - wh * (price + terms.fee_micro_per_kwh) < 1_000
+            assert trade.amount_micro <= -(-wh * limit // 1_000) <= most_owed_micro(wh, limit, sell=False)
+    assert paid == received + result.fees_micro
+    assert 0 <= 1_000 * result.fees_micro - result.volume_wh * terms.fee_micro_per_kwh < 1_000 * len(result.trades)

@@ -28,7 +28,6 @@ from tests.property.auction_oracle import (
     net,
     optimal_fills,
     surplus,
-    terms_of,
 )
 from tests.property.strategies import signed as signed_integers
 from tests.property.strategies import unsigned
@@ -123,13 +122,15 @@ def test_altered_book_is_not_the_committed_one(drawn: Drawn, data: st.DataObject
     lines = tuple(replace(x, forced=number < forced) for number, x in enumerate(book.lines))
     book = Book(book.zone, book.interval_s, lines)
     claim = clear(book, terms).claim
-    given_ = {"terms": terms, "interval_s": INTERVAL_S, "digest": book.digest(), "forced": book.forced_chain()}
+    nonces = bytes(data.draw(st.lists(st.integers(0, 63), min_size=forced, max_size=forced)))
+    given_ = {"terms": terms, "interval_s": INTERVAL_S, "digest": book.digest()}
+    given_ |= {"forced": book.forced_chain(nonces), "forced_nonces": nonces}
     assert check_clearing(book.chunks(), claim, **given_) == clear(book, terms).fills  # type: ignore[arg-type] # by name
     other = Book(book.zone, book.interval_s, data.draw(altered_lines(lines, terms)))
     if other != book:
         with pytest.raises((OtherBook, Malformed)):
             check_clearing(other.chunks(), claim, **given_)  # type: ignore[arg-type] # by name
-        if other.lines and other.forced_chain() != book.forced_chain():
+        if [x for x in other.lines if x.forced] != [x for x in lines if x.forced]:
             recommitted = given_ | {"digest": other.digest()}
             with pytest.raises((ForcedLinesDiffer, Malformed)):
                 check_clearing(other.chunks(), clear(other, terms).claim, **recommitted)  # type: ignore[arg-type] # by name
@@ -208,11 +209,18 @@ def test_hashes_are_put_in_the_order_of_their_bytes(hashes: list[bytes]) -> None
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, (1 << 30) - 1), st.integers(-4, 6), st.integers(-7, 6), st.integers(0, 3))
 def test_buyer_owes_no_more_than_its_limit_allows(wh: int, limit: int, price: int, fee: int) -> None:
-    terms = terms_of(tick=333, fee_ticks=fee)
-    most = most_owed_micro(EnergyWh(wh), PriceMicroPerKwh(limit * 333), terms)
-    owed = -(-wh * price * 333 // 1000) - (-wh * fee * 333 // 1000)
+    most = most_owed_micro(EnergyWh(wh), PriceMicroPerKwh(limit * 333), sell=False)
+    owed = -(-wh * (price + fee) * 333 // 1000)
     if price <= limit - fee:
-        assert owed <= most <= -(-wh * limit * 333 // 1000) + 1
+        assert owed <= most == max(0, -(-wh * limit * 333 // 1000))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, (1 << 30) - 1), st.integers(-6, 6), st.integers(-6, 6))
+def test_seller_owes_no_more_than_its_limit_allows(wh: int, limit: int, price: int) -> None:
+    most = most_owed_micro(EnergyWh(wh), PriceMicroPerKwh(limit * 333), sell=True)
+    if price >= limit:
+        assert -(wh * price * 333 // 1000) <= most == max(0, -(wh * limit * 333 // 1000))
 
 
 def refuses(check: Callable[[], object]) -> bool:

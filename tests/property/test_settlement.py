@@ -84,6 +84,12 @@ def test_nobody_pays_more_than_it_held_before_the_batch(
         assert entry.credit_micro >= 0
 
 
+def _is_paid(row: Row, tariffs: TariffTable) -> bool:
+    """Whether the row is billed, and not metered in the market."""
+    market = (Direction.MARKET_CHARGE, Direction.MARKET_DISCHARGE)
+    return row.tariff_offset <= MAX_TARIFF_OFFSET and tariffs.of(row.tariff_offset).direction not in market
+
+
 @DAY
 @given(batches(), TARIFF_TABLES, BALANCES)
 def test_each_billed_row_is_paid_or_set_aside_and_payers_are_set_aside_as_a_whole(
@@ -92,7 +98,7 @@ def test_each_billed_row_is_paid_or_set_aside_and_payers_are_set_aside_as_a_whol
     outcome = settled(batch, tariffs, free)
     payments = [payment for statement in batch for payment in payments_of(statement, tariffs)]
     assert Counter(payments) == Counter([*outcome.paid, *outcome.set_aside])
-    assert len(payments) == sum(row.tariff_offset <= MAX_TARIFF_OFFSET for s in batch for row in s.rows)
+    assert len(payments) == sum(_is_paid(row, tariffs) for s in batch for row in s.rows)
     paying, aside = ({p.payer for p in found} for found in (outcome.paid, outcome.set_aside))
     assert not paying & aside
     owed: Counter[AccountId] = Counter()
@@ -144,7 +150,7 @@ def test_entries_agree_with_a_second_sum_in_fractions(batch: list[IntervalStatem
     balance: Counter[AccountId] = Counter()
     for statement in batch:
         for row in statement.rows:
-            if row.tariff_offset > MAX_TARIFF_OFFSET:
+            if not _is_paid(row, tariffs):
                 continue
             tariff = tariffs.of(row.tariff_offset)
             sign = 1 if tariff.direction == Direction.CHARGE else -1

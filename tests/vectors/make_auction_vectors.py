@@ -41,7 +41,7 @@ def vectors() -> dict[str, Any]:
         ],
         "auctions": [auction_json(case) for case in cases()],
         "refused_books": [
-            {"name": name, "terms": asdict(TERMS), **book_json(book), "error": BookRefused.__name__}
+            {"name": name, "terms": asdict(TERMS), **book_json(book, _counted(book)), "error": BookRefused.__name__}
             for name, book in refused_books()
         ],
     }
@@ -57,7 +57,7 @@ def auction_json(case: Case) -> dict[str, Any]:
         "name": case.name,
         "terms": asdict(case.terms),
         "orders": [order_json(one) for one in case.orders],
-        **book_json(case.book),
+        **book_json(case.book, _forced_nonces(case)),
         "claim": claim_json(result.claim),
         **clearing_json(result),
         "refused_claims": list(refused_claims(case.book, case.terms, result)),
@@ -74,14 +74,25 @@ def order_json(accepted: AcceptedOrder) -> dict[str, Any]:
     }
 
 
-def book_json(book: Book) -> dict[str, Any]:
+def _forced_nonces(case: Case) -> bytes:
+    orders = case.orders
+    return bytes(one.order.nonce for one in orders if one.forced) if orders else _counted(case.book)
+
+
+def _counted(book: Book) -> bytes:
+    """Nonces for forced lines that stand for no orders: their numbers."""
+    return bytes(range(sum(line.forced for line in book.lines)))
+
+
+def book_json(book: Book, forced_nonces: bytes) -> dict[str, Any]:
     return {
         "interval_s": INTERVAL_S,
         "count": len(book.lines),
         "chunks": [hex_text(chunk) for chunk in book.chunks()],
         "digest": hex_text(book.digest()),
         "forced_count": sum(line.forced for line in book.lines),
-        "forced_chain": hex_text(book.forced_chain()),
+        "forced_nonces": hex_text(forced_nonces),
+        "forced_chain": hex_text(book.forced_chain(forced_nonces)),
     }
 
 
@@ -110,10 +121,8 @@ def clearing_json(result: Clearing) -> dict[str, Any]:
     return {
         "price_micro_per_kwh": result.price_micro_per_kwh,
         "fills_wh": list(result.fills),
-        "energy_micro": [money[line].energy_micro if line in money else 0 for line in lines],
-        "fee_micro": [money[line].fee_micro if line in money else 0 for line in lines],
+        "amount_micro": [money[line].amount_micro if line in money else 0 for line in lines],
         "fees_micro": result.fees_micro,
-        "dust_micro": result.dust_micro,
     }
 
 

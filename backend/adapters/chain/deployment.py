@@ -18,6 +18,7 @@ CONTRACTS = (
     "Escrow",
     "PositionBook",
     "SessionSettlement",
+    "AuctionHouse",
     "DisputeCourt",
 )
 
@@ -63,6 +64,7 @@ class Deployment:
             settlement=at["SessionSettlement"],
             court=at["DisputeCourt"],
             positions=at["PositionBook"],
+            auctions=at["AuctionHouse"],
             escrow=at["Escrow"],
             token=at["SettlementToken"],
             station_domain=self.station_domain,

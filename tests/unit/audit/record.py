@@ -55,11 +55,12 @@ from tests.vectors.world import (
     tariffs,
 )
 
-SETTLEMENT, COURT, ESCROW, TOKEN, POSITIONS = (bytes([n]) * 20 for n in (0x5E, 0xC0, 0xE5, 0x70, 0x90))
+SETTLEMENT, COURT, ESCROW, TOKEN, POSITIONS, AUCTIONS = (bytes([n]) * 20 for n in (0x5E, 0xC0, 0xE5, 0x70, 0x90, 0xA0))
 DEPLOYED = Deployed(
     settlement=SETTLEMENT,
     court=COURT,
     positions=POSITIONS,
+    auctions=AUCTIONS,
     escrow=ESCROW,
     token=TOKEN,
     station_domain=STATION_DOMAIN,

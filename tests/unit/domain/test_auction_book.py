@@ -70,9 +70,15 @@ def test_digest_chains_the_hashes_of_chunks_of_1024_lines() -> None:
 
 def test_chain_of_forced_lines_starts_at_zero_and_keeps_their_order() -> None:
     one, two = buy(1, 0, forced=True), sell(2, 100, forced=True)
-    assert book(buy(1, 0)).forced_chain() == bytes(32)
-    assert book(one, two, buy(9, 0)).forced_chain() == keccak(keccak(bytes(32) + one.encode()) + two.encode())
-    assert forced_chain([two.encode(), one.encode()]) != book(one, two).forced_chain()
+    assert book(buy(1, 0)).forced_chain(b"") == bytes(32)
+    first = bytes(7) + keccak(bytes(32) + one.encode() + b"\x05")[7:]
+    second = bytes(7) + keccak(first + two.encode() + b"\x3f")[7:]
+    assert book(one, two, buy(9, 0)).forced_chain(b"\x05\x3f") == second
+    assert book(one, two).forced_chain(b"\x3f\x05") != second
+    assert forced_chain([(two.encode(), 63), (one.encode(), 5)]) != second
+    for nonces in (b"", b"\x05", b"\x05\x3f\x00"):
+        with pytest.raises(Malformed, match="nonces"):
+            book(one, two).forced_chain(nonces)
 
 
 def test_same_order_twice_or_a_nonce_twice_is_refused() -> None:
@@ -83,6 +89,14 @@ def test_same_order_twice_or_a_nonce_twice_is_refused() -> None:
         with pytest.raises(NonceTaken):
             made([one], [other])
     made([one, order("sell", 5, 300, nonce=1), order("buy", 1, 100, account=21)])
+
+
+def test_forced_orders_may_share_a_nonce_because_nobody_may_leave_one_out() -> None:
+    sent = [forced(order("buy", 2, 100)), forced(order("sell", 5, 300))]
+    both = make_book(all_accepted([order("buy", 1, 100, nonce=1)]), terms=TERMS, interval_s=INTERVAL_S, forced=sent)
+    assert both.forced_nonces == bytes(2)
+    with pytest.raises(NonceTaken):
+        made([order("buy", 1, 100)], [order("buy", 2, 100), order("sell", 5, 300)])
 
 
 def test_order_of_another_interval_or_terms_that_changed_is_refused() -> None:
@@ -147,7 +161,7 @@ def test_line_that_the_zone_cannot_have_is_named(wrong: object, reason: str) -> 
 
 def test_forced_order_that_is_left_out_added_altered_or_moved_is_refused() -> None:
     one, two, plain = sell(5, 100, forced=True), buy(6, 300, forced=True), buy(2, 200)
-    right = book(one, two, plain)
+    right, nonces = book(one, two, plain), b"\x01\x02"
     for lines in (
         (two, plain),
         (one, plain),
@@ -164,7 +178,19 @@ def test_forced_order_that_is_left_out_added_altered_or_moved_is_refused() -> No
                 terms=TERMS,
                 interval_s=INTERVAL_S,
                 digest=wrong.digest(),
-                forced=right.forced_chain(),
+                forced=right.forced_chain(nonces),
+                forced_nonces=nonces[: sum(line.forced for line in lines)],
+            )
+    for other in (b"\x01", b"\x02\x01", b"\x01\x02\x00"):
+        with pytest.raises(ForcedLinesDiffer):
+            check_clearing(
+                right.chunks(),
+                clear(right, TERMS).claim,
+                terms=TERMS,
+                interval_s=INTERVAL_S,
+                digest=right.digest(),
+                forced=right.forced_chain(nonces),
+                forced_nonces=other,
             )
 
 
