@@ -36,6 +36,7 @@ class Settings:
     confirmations: int
     poll_ms: int
     auto_settle: bool
+    auto_auction: bool
     batch_statements: int
     batch_age_s: int
     batch_gas: int
@@ -74,6 +75,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         confirmations=source.value("CONFIRMATIONS", _within(0, 1000), "0"),
         poll_ms=source.value("POLL_MS", _within(10, 60_000), "200"),
         auto_settle=source.value("AUTO_SETTLE", _flag, "true"),
+        auto_auction=source.value("AUTO_AUCTION", _flag, "true"),
         batch_statements=source.value("BATCH_STATEMENTS", _within(1, 65_535), "32"),
         batch_age_s=source.value("BATCH_AGE_S", _within(0, 86_400), "60"),
         batch_gas=source.value("BATCH_GAS", _within(100_000, 1 << 40), "10000000"),

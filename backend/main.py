@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from backend.adapters.chain.deployment import Deployment, load_deployment
 from backend.adapters.chain.indexer import ChainIndexer
+from backend.adapters.chain.market import MarketContracts
 from backend.adapters.chain.outbox import Outbox
 from backend.adapters.chain.reader import ChainReader
 from backend.adapters.chain.writer import ChainWriter, open_keystore
@@ -29,12 +31,17 @@ from backend.adapters.evidence.kubo import KuboEvidence
 from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
+from backend.application.auctions import Auctions, Pauses
 from backend.application.evidence import Evidence
+from backend.application.feed import Feed
 from backend.application.idempotency import Keys
 from backend.application.intake import Intake
 from backend.application.lists import Lists
+from backend.application.market_lists import MarketLists
 from backend.application.network import Network
 from backend.application.operations import Operations
+from backend.application.order_rate import OrderRate
+from backend.application.orders import Orders
 from backend.application.ports import EvidenceStore
 from backend.application.readings import Readings
 from backend.application.retention import Retention
@@ -54,6 +61,7 @@ MAX_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 SETTLE_EVERY_S = 0.5
+AUCTION_EVERY_S = 0.5
 CHECKPOINT_EVERY_S = 0.5
 RETENTION_EVERY_S = 3_600
 PAUSE_AFTER_FAILURE_S = 2.0
@@ -91,9 +99,14 @@ class Platform:
         if built:
             self.follow()
 
+    def advance_auctions(self) -> None:
+        """Takes each auction one step further, and sends what that takes."""
+        if self.services.auctions.advance():
+            self.follow()
+
     @contextmanager
-    def keep_going(self, *, settle: bool = True) -> Iterator[None]:
-        """Follows the chain, settles, keeps the log short, and lets old evidence go, until the block ends."""
+    def keep_going(self, *, settle: bool = True, auction: bool = True) -> Iterator[None]:
+        """Follows the chain, settles, runs auctions, and tidies up, until the block ends."""
         stopping = threading.Event()
         threads = [
             _repeat("follow", self.follow, self.settings.poll_ms / 1000, stopping),
@@ -101,6 +114,8 @@ class Platform:
         ]
         if settle:
             threads.append(_repeat("settle", self.settle_if_due, SETTLE_EVERY_S, stopping))
+        if auction:
+            threads.append(_repeat("auction", self.advance_auctions, AUCTION_EVERY_S, stopping))
         if self.settings.evidence_retention_days:
             threads.append(_repeat("retention", self.release_evidence, RETENTION_EVERY_S, stopping))
         try:
@@ -140,16 +155,29 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
             store.close()
 
 
+class Server(uvicorn.Server):
+    """Ends the streams first when it is told to stop: it waits for all answers to end."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops listening, and waits for what is on its way."""
+        self._feed.stop()
+        await super().shutdown(sockets)
+
+
 def run(settings: Settings) -> None:
     """Serves until it is told to stop (SIGTERM or SIGINT). What was on its way is resumed first."""
     with open_platform(settings) as platform:
         platform.follow()
-        server = uvicorn.Server(_server_config(platform))
+        server = Server(_server_config(platform), platform.services.feed)
         # What is there by now stays to the end. To look all of it through for garbage would stop every request for
         # a tenth of a second each time.
         gc.collect()
         gc.freeze()
-        with platform.keep_going(settle=settings.auto_settle):
+        with platform.keep_going(settle=settings.auto_settle, auction=settings.auto_auction):
             server.run()
 
 
@@ -207,6 +235,10 @@ def _platform(
             chain_id=deployment.chain_id,
             confirmations=settings.confirmations,
         ),
+        orders=Orders(store, reader, clock, deployment.order_domain, OrderRate(clock)),
+        auctions=Auctions(store, reader, MarketContracts(reader, writer), outbox, clock, Pauses(clock)),
+        market=MarketLists(store),
+        feed=Feed(store, clock),
     )
     return Platform(settings, services, store, outbox, indexer, Retention(store, evidence, clock))
 

@@ -7,10 +7,12 @@ from fastapi.routing import APIRoute
 
 from backend.api import (
     accounts,
+    auctions,
     debts,
     events,
     evidence,
     network,
+    orders,
     problem_types,
     readings,
     readings_list,
@@ -62,6 +64,8 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.include_router(readings_list.router(services))
     app.include_router(statements.router(services))
     app.include_router(settlements.router(services, operator))
+    app.include_router(orders.router(services))
+    app.include_router(auctions.router(services))
     app.include_router(debts.router(services))
     app.include_router(transactions.router(services))
     app.include_router(events.router(services))

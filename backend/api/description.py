@@ -117,6 +117,13 @@ def answers(status: int, example: object, *more: int, schema: Json) -> dict[int 
     return {status: fine, **dict.fromkeys(more, fine), "default": problem}
 
 
+def streamed(example: str) -> dict[int | str, dict[str, Any]]:
+    """An answer of server-sent events, with an example of one."""
+    found = answers(200, example, schema={"type": "string"})
+    found[200]["content"] = {"text/event-stream": found[200]["content"]["application/json"]}
+    return found
+
+
 def _body(schema: Json, example: Json, *, required: bool = True) -> dict[str, Any]:
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": required, "content": content}}

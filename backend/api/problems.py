@@ -10,6 +10,7 @@
 | 409    | it conflicts with what was accepted before, or the contracts refuse it now           |
 | 413    | the body is larger than the limit                                                    |
 | 422    | the content is not possible: a field, a signature, an energy, a time, rows           |
+| 429    | one account sends faster than it may                                                 |
 | 503    | more waits than the service takes on, or chain or evidence store do not answer      |
 
 A problem never contains a part of the request's body, only values of known fields.
@@ -97,6 +98,7 @@ _STATUS: dict[type[Exception], int] = {
     app.SettlementPaused: 409,
     app.ChainUnavailable: 503,
     app.Overloaded: 503,
+    app.TooManyOrders: 429,
     app.EvidenceUnavailable: 503,
     app.TransactionPending: 503,
     Unauthorised: 401,
@@ -166,7 +168,7 @@ def problem_response(error: Exception) -> ProblemResponse:
     headers = {}
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     return ProblemResponse(problem_of(error), status_code=status, headers=headers)
 

@@ -16,6 +16,7 @@ from domain.errors import Malformed
 from domain.evidence import parse_json
 from domain.text import parse_address, parse_hex
 
+U16_MAX = (1 << 16) - 1
 U24_MAX = (1 << 24) - 1
 U32_MAX = (1 << 32) - 1
 U40_MAX = (1 << 40) - 1
@@ -51,6 +52,7 @@ def _digits(text: object) -> object:
 
 
 # The bounds stand before the validator: behind it, the description would not show them.
+U16 = Annotated[int, Field(ge=0, le=U16_MAX), BeforeValidator(_digits)]
 U24 = Annotated[int, Field(ge=0, le=U24_MAX), BeforeValidator(_digits)]
 U40 = Annotated[int, Field(ge=0, le=U40_MAX), BeforeValidator(_digits)]
 Serial = Annotated[int, Field(ge=0, le=SERIAL_MAX), BeforeValidator(_digits)]
@@ -79,12 +81,17 @@ def _owner(text: object) -> object:
 _HASH = WithJsonSchema({"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"})
 _ADDRESS = WithJsonSchema({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"})
 Number = Annotated[U24 | None, Query()]
+Zone = Annotated[U16 | None, Query()]
 Wide = Annotated[U40 | None, Query()]
 From = Annotated[U40 | None, Query(alias="from", description="First second that counts")]
 To = Annotated[U40 | None, Query(alias="to", description="First second that does not count")]
 Flag = Annotated[
     Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": ["true", "false"]})] | None,
     Query(),
+]
+Interval = Annotated[U40 | None, Query(description="First second of a market interval")]
+SignatureQuery = Annotated[
+    str, Query(pattern="^0x[0-9a-f]{130}$", description="65 bytes by the driver key over CancelOrder(bytes32 order)")
 ]
 HashQuery = Annotated[Annotated[bytes, BeforeValidator(_hash), _HASH] | None, Query()]
 AddressQuery = Annotated[Annotated[bytes, BeforeValidator(_owner), _ADDRESS] | None, Query()]
@@ -108,6 +115,9 @@ OnceOnly = Annotated[Once | None, Depends(_once)]
 SettlementName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A settlement's id")]
 AccountNumber = Annotated[U24, Path()]
 StationNumber = Annotated[U24, Path()]
+ZoneNumber = Annotated[U16, Path()]
+IntervalNumber = Annotated[U40, Path(description="First second of the interval, a multiple of 900")]
+OrderHash = Annotated[str, Path(), _HASH]
 SessionId = Annotated[str, Path(), _HASH]
 StatementId = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,8}-[0-9]{1,8}$"})]
 Cid = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^b[a-z2-7]{58}$"})]

@@ -12,7 +12,7 @@ from backend.application.filters import Page, TransactionFilter
 from backend.application.records import OutboxState
 from backend.application.services import Services
 
-_PURPOSE = "^[a-z]{1,20}(:[0-9a-f]{32})?$"
+_PURPOSE = "^[a-z]{1,20}(:[0-9a-z-]{1,43})?$"
 _TRANSACTION = {
     "tx": "0x" + "ab" * 32,
     "sender": ADDRESS,
@@ -35,7 +35,9 @@ def router(services: Services) -> APIRouter:
     )
     def list_transactions(
         state: OutboxState | None = None,
-        purpose: Annotated[str | None, Query(pattern=_PURPOSE, description="All of it, or `settlement`")] = None,
+        purpose: Annotated[
+            str | None, Query(pattern=_PURPOSE, description="All of it, or `settlement` or `auction`")
+        ] = None,
         nonce: Wide = None,
         block: Wide = None,
         tx: HashQuery = None,

@@ -107,6 +107,131 @@ class OtherDeployment(WattledgerError):
     """The data belong to other contracts or another chain than the deployments file names."""
 
 
+# --- the market --------------------------------------------------------------------------------
+
+
+class UnknownZone(NotFound):
+    """No zone has this number, or its terms do not hold yet."""
+
+    def __init__(self, zone: int) -> None:
+        super().__init__(f"there is no zone {zone} in this interval; governance sets zones on chain")
+        self.zone = zone
+
+
+class UnknownOrder(NotFound):
+    """No order has this hash."""
+
+    def __init__(self, order: bytes) -> None:
+        super().__init__(f"no order 0x{order.hex()} was ever taken here")
+        self.order = order
+
+
+class UnknownAuction(NotFound):
+    """The zone has no auction, or no book, for this interval."""
+
+    def __init__(self, zone: int, interval_s: int) -> None:
+        super().__init__(f"zone {zone} has none for the interval from {interval_s}; /v1/auctions lists those there are")
+        self.zone, self.interval_s = zone, interval_s
+
+
+class OrderNotTaken(WattledgerError):
+    """An order that is well-formed, but that the book has no place for now."""
+
+
+class MemberClosed(OrderNotTaken):
+    """The account that orders is closed."""
+
+    def __init__(self, account: int) -> None:
+        super().__init__(f"account {account} is closed; an operator or governor can reopen it")
+        self.account = account
+
+
+class NotJoined(OrderNotTaken):
+    """The account does not take part in the zone's market."""
+
+    def __init__(self, account: int, zone: int) -> None:
+        super().__init__(f"account {account} did not join zone {zone}; its owner calls join of the AuctionHouse first")
+        self.account, self.zone = account, zone
+
+
+class GateClosed(OrderNotTaken):
+    """The book of the interval is closed."""
+
+    def __init__(self, interval_s: int, closed_s: int, now_s: int) -> None:
+        super().__init__(f"the book of {interval_s} closed at {closed_s}, it is {now_s}; take a later interval")
+        self.interval_s, self.closed_s, self.now_s = interval_s, closed_s, now_s
+
+
+class TooFarAhead(OrderNotTaken):
+    """The interval is further ahead than orders are taken."""
+
+    def __init__(self, interval_s: int, latest_s: int) -> None:
+        super().__init__(f"orders are taken for intervals up to {latest_s}, this one begins at {interval_s}")
+        self.interval_s, self.latest_s = interval_s, latest_s
+
+
+class NonceUsed(OrderNotTaken):
+    """The account used the nonce in this interval of the zone, here or on the chain."""
+
+    def __init__(self, account: int, nonce: int, where: str) -> None:
+        super().__init__(f"account {account} used nonce {nonce} in this interval: {where}; take one of the other 63")
+        self.account, self.nonce, self.where = account, nonce, where
+
+
+class BalanceTooLow(OrderNotTaken):
+    """The account could come to owe more than it has."""
+
+    def __init__(self, account: int, free_micro: int, bound_micro: int, order_micro: int) -> None:
+        super().__init__(
+            f"account {account} has {free_micro} micro-euro free, {bound_micro} of it may be owed for orders, "
+            f"positions and debts, and this order may take {order_micro}; pay in, cancel an order, or ask for less"
+        )
+        self.account, self.free_micro, self.bound_micro, self.order_micro = (
+            account,
+            free_micro,
+            bound_micro,
+            order_micro,
+        )
+
+
+class WouldSelfTrade(OrderNotTaken):
+    """The order could trade with another one of the same account."""
+
+    def __init__(self, account: int, buy_micro_per_kwh: int, sell_micro_per_kwh: int) -> None:
+        super().__init__(
+            f"account {account} would buy at up to {buy_micro_per_kwh} micro-euro per kWh without the fee and sell "
+            f"from {sell_micro_per_kwh} on; the contract refuses a book in which an account trades with itself"
+        )
+        self.account = account
+        self.buy_micro_per_kwh, self.sell_micro_per_kwh = buy_micro_per_kwh, sell_micro_per_kwh
+
+
+class BookFull(OrderNotTaken):
+    """The interval's book has as many orders as it takes."""
+
+    def __init__(self, zone: int, interval_s: int, most: int) -> None:
+        super().__init__(
+            f"the book of zone {zone} for {interval_s} has its {most} orders; the owner can still force one"
+        )
+        self.zone, self.interval_s, self.most = zone, interval_s, most
+
+
+class OrderNotOpen(OrderNotTaken):
+    """The order cannot be cancelled any more."""
+
+    def __init__(self, order: bytes, state: str) -> None:
+        super().__init__(f"order 0x{order.hex()} is {state}; only an open one can be cancelled")
+        self.order, self.state = order, state
+
+
+class TooManyOrders(WattledgerError):
+    """An account sends orders faster than they are taken."""
+
+    def __init__(self, account: int, retry_after_s: int) -> None:
+        super().__init__(f"account {account} sent too many orders; send the next one in {retry_after_s} s")
+        self.account, self.retry_after_s = account, retry_after_s
+
+
 def _shown(value: object) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 

@@ -5,6 +5,7 @@ Times are Unix seconds: `from_s` is the first one that counts, `to_s` the first 
 
 from dataclasses import dataclass
 
+from backend.application.market import AuctionState, OrderState
 from backend.application.records import DisputeState, OutboxState, SessionState, SettlementState, StatementState
 from domain.tariff import Direction
 
@@ -117,3 +118,28 @@ class EventFilter:
     batch: int | None = None
     from_block: int | None = None
     to_block: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    account: int | None = None
+    zone: int | None = None
+    interval_s: int | None = None
+    state: OrderState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuctionFilter:
+    zone: int | None = None
+    interval_s: int | None = None
+    state: AuctionState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionFilter:
+    """`open`: something of it is not closed."""
+
+    account: int | None = None
+    zone: int | None = None
+    interval_s: int | None = None
+    open: bool | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from backend.application.market_indexing import MARKET_PROJECTIONS
 from backend.application.ports import UnitOfWork
 from backend.application.records import DebtRecord, DisputeRecord, DisputeState
 from domain.batch import StatementNumbers
@@ -31,6 +32,8 @@ def roll_back(unit: UnitOfWork, block: int) -> None:
     unit.blocks.drop_above(block)
     unit.outbox.reopen_above(block)
     unit.clear_projections()
+    # Who follows the market was told of these events when they came.
+    unit.feed.mute()
     apply(unit, unit.blocks.events())
 
 
@@ -192,4 +195,4 @@ _PROJECTIONS: dict[tuple[str, str], Callable[[UnitOfWork, ChainEvent, Args], Non
     ("SessionSettlement", "RowSetAside"): _row_set_aside,
     ("SessionSettlement", "BatchSettled"): _batch_settled,
     ("TariffBook", "TariffPublished"): _tariff_published,
-}
+} | MARKET_PROJECTIONS

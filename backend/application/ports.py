@@ -18,6 +18,14 @@ from backend.application.filters import (
     TariffFilter,
     TransactionFilter,
 )
+from backend.application.market_ports import (
+    AuctionTable,
+    BookTable,
+    FeedTable,
+    OrderTable,
+    PositionTable,
+    ZoneTable,
+)
 from backend.application.records import (
     AcceptedStatement,
     AccountRecord,
@@ -298,6 +306,9 @@ class KeyTable(Protocol):
 
 class BlockTable(Protocol):
     def last(self) -> BlockRef | None: ...
+    def time_of(self, number: int) -> UnixSeconds:
+        """When a block that is kept was made."""
+
     def below(self, number: int) -> BlockRef | None: ...
     def add(self, blocks: Iterable[BlockRef], events: Iterable[ChainEvent]) -> None: ...
     def drop_above(self, number: int) -> None: ...
@@ -346,6 +357,18 @@ class UnitOfWork(Protocol):
     def blocks(self) -> BlockTable: ...
     @property
     def counts(self) -> CountTable: ...
+    @property
+    def orders(self) -> OrderTable: ...
+    @property
+    def zones(self) -> ZoneTable: ...
+    @property
+    def auctions(self) -> AuctionTable: ...
+    @property
+    def books(self) -> BookTable: ...
+    @property
+    def positions(self) -> PositionTable: ...
+    @property
+    def feed(self) -> FeedTable: ...
     def clear_projections(self) -> None:
         """Forgets all that events say, except the events."""
 

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 
 from backend.application.accounts import Accounts
+from backend.application.auctions import Auctions
 from backend.application.evidence import Evidence
+from backend.application.feed import Feed
 from backend.application.idempotency import Keys
 from backend.application.intake import Intake
 from backend.application.lists import Lists
+from backend.application.market_lists import MarketLists
 from backend.application.network import Network
+from backend.application.orders import Orders
 from backend.application.readings import Readings
 from backend.application.sessions import Sessions
 from backend.application.settlements import Settlements
@@ -36,3 +40,7 @@ class Services:
     ways: Ways
     keys: Keys
     status: Status
+    orders: Orders
+    auctions: Auctions
+    market: MarketLists
+    feed: Feed

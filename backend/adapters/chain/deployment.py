@@ -51,6 +51,11 @@ class Deployment:
         return SigningDomain(self.chain_id, self.contracts["AccountRegistry"].address)
 
     @property
+    def order_domain(self) -> SigningDomain:
+        """Where signatures over orders count."""
+        return SigningDomain(self.chain_id, self.contracts["AuctionHouse"].address)
+
+    @property
     def events(self) -> frozenset[str]:
         """Names of all events of the contracts."""
         entries = (entry for contract in self.contracts.values() for entry in contract.abi)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from eth_typing import ABIEvent
+from eth_utils.abi import collapse_if_tuple
 from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3._utils.events import get_event_data
@@ -223,14 +224,21 @@ class ChainReader:
 
 
 def _topic(event: Mapping[str, Any]) -> bytes:
-    types = ",".join(parameter["type"] for parameter in event["inputs"])
+    types = ",".join(collapse_if_tuple(parameter) for parameter in event["inputs"])
     return bytes(Web3.keccak(text=f"{event['name']}({types})"))
 
 
 def _plain(args: Mapping[str, Any], abi: Mapping[str, Any]) -> dict[str, Any]:
-    """Event arguments with addresses and hashes as bytes."""
-    types = {parameter["name"]: parameter["type"] for parameter in abi["inputs"]}
-    return {
-        name: parse_address(value) if types[name] == "address" else bytes(value) if types[name] == "bytes32" else value
-        for name, value in args.items()
-    }
+    """Event arguments with addresses and hashes as bytes, and structures as mappings by their names."""
+    return {parameter["name"]: _plain_value(args[parameter["name"]], parameter) for parameter in abi["inputs"]}
+
+
+def _plain_value(value: Any, parameter: Mapping[str, Any]) -> Any:
+    if parameter["type"] == "address":
+        return parse_address(value)
+    if parameter["type"] == "bytes32":
+        return bytes(value)
+    if parameter["type"] == "tuple":
+        parts = value.values() if isinstance(value, Mapping) else value
+        return {part["name"]: _plain_value(one, part) for one, part in zip(parts, parameter["components"], strict=True)}
+    return value

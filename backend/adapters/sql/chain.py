@@ -27,7 +27,7 @@ from domain.chain import LOG_INDEX_BITS, BlockRef, ChainEvent
 from domain.text import hex_text
 from domain.units import UnixSeconds
 
-KINDS_WITH_A_NAME = frozenset({"settlement"})
+KINDS_WITH_A_NAME = frozenset({"settlement", "auction"})
 """Purposes that are followed by a colon and the name of what they are for."""
 _OPEN = (OutboxState.QUEUED, OutboxState.SENT)
 
@@ -45,6 +45,11 @@ class Blocks:
         """The highest block that is kept below `number`."""
         query = select(t.blocks).where(t.blocks.c.number < number)
         return self._block(query.order_by(t.blocks.c.number.desc()).limit(1))
+
+    def time_of(self, number: int) -> UnixSeconds:
+        """When a block that is kept was made."""
+        query = select(t.blocks.c.time_s).where(t.blocks.c.number == number)
+        return UnixSeconds(self._connection.execute(query).scalar_one())
 
     def add(self, blocks: Iterable[BlockRef], events: Iterable[ChainEvent]) -> None:
         block_rows = [

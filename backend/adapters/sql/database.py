@@ -10,7 +10,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select
 
+from backend.adapters.sql import market_tables as m
 from backend.adapters.sql import tables as t
+from backend.adapters.sql.auctions import Auctions, Books
 from backend.adapters.sql.chain import Blocks, Outbox
 from backend.adapters.sql.checkpoints import LOG_LIMIT_PAGES, PAGE_BYTES, Checkpoints
 from backend.adapters.sql.counts import Counts
@@ -19,6 +21,9 @@ from backend.adapters.sql.keys import Keys
 from backend.adapters.sql.ledger import Settlements, Statements
 from backend.adapters.sql.members import Accounts, Stations, Tariffs
 from backend.adapters.sql.metering import Readings, Sessions
+from backend.adapters.sql.orders import Orders
+from backend.adapters.sql.positions import Feed, Positions
+from backend.adapters.sql.zones import Zones
 from backend.application.errors import OtherDeployment
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -45,6 +50,13 @@ _PROJECTIONS = (
     t.station_keys,
     t.meter_replacements,
     t.tariffs,
+    m.zones,
+    m.seats,
+    m.forced_orders,
+    m.cancelled_nonces,
+    m.sealed_bids,
+    m.auctions,
+    m.positions,
 )
 
 
@@ -67,6 +79,12 @@ class SqlUnitOfWork:
         self.keys = Keys(connection)
         self.blocks = Blocks(connection)
         self.counts = Counts(connection)
+        self.orders = Orders(connection)
+        self.zones = Zones(connection)
+        self.auctions = Auctions(connection)
+        self.books = Books(connection)
+        self.positions = Positions(connection)
+        self.feed = Feed(connection)
 
     def clear_projections(self) -> None:
         """Forgets all that events say, except the events; what was settled by us is on its way again."""
@@ -74,6 +92,7 @@ class SqlUnitOfWork:
             self._connection.execute(delete(table))
         self.statements.unsettle()
         self.settlements.unsettle()
+        self.orders.unsettle()
 
 
 class SqlStore:

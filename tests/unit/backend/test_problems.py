@@ -37,7 +37,7 @@ def all_errors() -> list[type[WattledgerError]]:
 def test_no_error_of_ours_is_a_failure_of_the_server(kind: type[WattledgerError]) -> None:
     error = kind.__new__(kind)
 
-    assert problems.status_of(error) in {400, 401, 403, 404, 408, 409, 413, 422, 503}
+    assert problems.status_of(error) in {400, 401, 403, 404, 408, 409, 413, 422, 429, 503}
 
 
 @pytest.mark.parametrize(
