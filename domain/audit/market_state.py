@@ -4,9 +4,11 @@ It grows with what is open: a book goes once it can no longer be settled, a posi
 how each auction ended, because energy that is metered late is closed late.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from domain.auction.zone import ZoneTerms
+from domain.keccak import keccak
+from domain.signing import word
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh
 
 Seat = tuple[int, int]
@@ -15,6 +17,9 @@ Auction = tuple[int, int]
 """Zone and the interval's first second."""
 PositionKey = tuple[int, int, int]
 """Zone, the interval's first second, account."""
+
+
+_KEPT_BYTES = -26
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ class PlainClaim:
     remainder: int
     line: int
 
+    def encode(self) -> bytes:
+        """As the ABI encodes the struct."""
+        return b"".join(word(int(getattr(self, part.name))) for part in fields(self))
+
 
 @dataclass(slots=True)
 class BookBook:
@@ -75,6 +84,17 @@ class BookBook:
     settled: int = 0
     last_hash: bytes = b""
     ended: bool = False
+
+    @property
+    def state(self) -> int:
+        """As `IAuctionHouse.BookState` numbers it."""
+        return 1 if self.claim is None else 3 if self.ended else 2
+
+    @property
+    def kept(self) -> bytes:
+        """What the contract keeps of it: the low 208 bits of its digest, with a claim of keccak(digest ‖ claim)."""
+        whole = self.digest if self.claim is None else keccak(self.digest + self.claim.encode())
+        return whole[_KEPT_BYTES:].rjust(len(whole), b"\0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class Deployed:
     close_after_s: int = 900
     settle_within_s: int = 21_600
 
+    @property
+    def modules(self) -> tuple[bytes, ...]:
+        """The contracts that are modules of the escrow."""
+        return self.settlement, self.court, self.positions, self.auctions
+
 
 class BlockTimes:
     """When blocks were made. Events come block by block, so the last one is kept."""
