@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from backend.application.errors import TransactionRefused
+from backend.application.errors import ChainUnavailable, TransactionRefused
 from backend.application.feed import tell_order
 from backend.application.filters import Page, TariffFilter
 from backend.application.gate import Gate, Selection, build, forced_line, select
@@ -94,7 +94,18 @@ class Auctions:
                     return 0
                 now_s = market_time_s(unit, self.clock)
             self._give_up(now_s)
-            return sum(self._try(item, act) for item, act in self._due(now_s))
+            sent, failures = 0, list[Exception]()
+            for item, act in self._due(now_s):
+                try:
+                    sent += self._try(item, act)
+                except ChainUnavailable:
+                    raise
+                except Exception as error:  # Whatever is wrong with one auction, the others go on.
+                    self.pauses.refused(item)
+                    failures.append(error)
+            if failures:
+                raise failures[0]
+            return sent
 
     def _due(self, now_s: UnixSeconds) -> Iterator[tuple[Item, Callable[[Item], bool]]]:
         next_s = now_s + MARKET_INTERVAL_S - now_s % MARKET_INTERVAL_S

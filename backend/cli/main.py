@@ -4,7 +4,9 @@ import typer
 
 from backend.cli import evidence
 from backend.cli.audit import audit_command
+from backend.cli.bid import bid_command
 from backend.cli.events import events_command
+from backend.cli.market import auctions_command, positions_command
 from backend.cli.status import status_command
 
 app = typer.Typer(
@@ -18,7 +20,10 @@ def _root() -> None:
 
 
 app.command("audit")(audit_command)
+app.command("auctions")(auctions_command)
+app.command("bid")(bid_command)
 app.command("events")(events_command)
+app.command("positions")(positions_command)
 app.command("status")(status_command)
 app.add_typer(evidence.app, name="evidence")
 

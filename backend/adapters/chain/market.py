@@ -45,8 +45,9 @@ class MarketContracts:
         return self._writer.call(_HOUSE, "commitBook", book.zone, book.interval_s, count, book.digest)
 
     def clear(self, book: BookRecord) -> Call:
-        place = book.zone, book.interval_s
-        return self._writer.call(_HOUSE, "clear", *place, _claim(book), book.forced_nonces, book.lines)
+        """Clears all of a book in one transaction."""
+        place, count = (book.zone, book.interval_s), len(book.fills)
+        return self._writer.call(_HOUSE, "clear", *place, _claim(book), book.forced_nonces, book.lines, count, 0)
 
     def settle(self, book: BookRecord, chunk: int, proofs: Sequence[bytes]) -> Call:
         """Settles one chunk; `proofs` are of its signed lines."""

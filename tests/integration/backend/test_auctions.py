@@ -44,7 +44,7 @@ def test_members_trade_and_pay_what_they_traded(own_site: Site) -> None:
         wait_until(lambda: not api.get("/v1/positions", open="true")["items"], 20)
 
         money = {account: one["net_micro"] for account, one in market.positions().items()}
-        # Nothing was metered: what was bought is given back at the discharge price, what was sold bought at the charge price.
+        # Nothing was metered: what was bought is sold back, what was sold is bought, each at the imbalance price.
         assert money[buyer.account] == -(-2_000 * (price + 20_000) // 1_000) - 2_000 * 50_000 // 1_000
         assert money[seller.account] == 4_000 * (900_000 - price) // 1_000
         assert api.get(f"/v1/accounts/{buyer.account}")["free_micro"] == 10**9 - money[buyer.account]
