@@ -62,7 +62,8 @@ class Auctions:
         self._seats, self._gates, self._tally, self._report = seats, gates, tally, report
         self._domain = SigningDomain(deployed.station_domain.chain_id, deployed.auctions)
         self._ending: _Ended | None = None
-        self._voided: list[tuple[int, int]] = []
+        self._untraded: list[tuple[int, int]] = []
+        """Auctions without a trade of this transaction."""
 
     @property
     def _state(self) -> MarketState:
@@ -87,9 +88,11 @@ class Auctions:
         if self._ending is not None:
             self._report(FindingCode.CLEARING_MISMATCH, where, str(self._ending), "no end of the auction")
             self._ending = None
-        for auction in self._voided:
-            self._report(FindingCode.BOOK_TIME, where, "an auction that is over", f"{auction} was given up")
-        self._voided.clear()
+        for key in self._untraded:
+            forced = self._state.forced.get(key)
+            if forced is not None and forced.held:
+                self._report(FindingCode.MARGIN_MISMATCH, where, "money of forced orders that is given back", "none")
+        self._untraded.clear()
 
     def settle_until_s(self, interval_s: int) -> int:
         """Until when an interval's auction can be settled."""
@@ -162,10 +165,7 @@ class Auctions:
         if book.fills is None:
             self._report(FindingCode.BOOK_HIDDEN, where, "all lines of a book without a trade", "a part of them")
         book.ended = True
-        if key in self._voided:
-            self._voided.remove(key)
-        elif key in self._state.forced:
-            self._report(FindingCode.MARGIN_MISMATCH, where, "money of forced orders that is given back", "none")
+        self._untraded.append(key)
         self._ending = _Ended(*key, Result(False, 0, terms.fee_micro_per_kwh))
 
     def _take_book(self, book: BookBook, key: tuple[int, int], terms: ZoneTerms, where: str) -> None:
@@ -373,8 +373,8 @@ class Auctions:
             return
         self._seats.give_back(key[0], forced, where)
         if time_s <= self.settle_until_s(key[1]) and not (book is not None and book.ended):
-            # It may be that the clearing that follows in this transaction finds that nothing crosses.
-            self._voided.append(key)
+            limit = f"an auction that ended, or one after {self.settle_until_s(key[1])}"
+            self._report(FindingCode.BOOK_TIME, where, limit, f"one that goes on at {time_s}")
 
     def _concluded(self, args: Args, time_s: int, where: str) -> None:
         key = args["zone"], args["interval"]
