@@ -32,12 +32,22 @@ class ZoneSetting:
     import_limit_wh: int
     export_limit_wh: int
 
+    def terms(self, zone: int) -> ZoneTerms:
+        """As an auction takes them; OutOfRange, OffTick or Malformed if none can."""
+        return ZoneTerms(
+            zone=zone,
+            grid=AccountId(self.grid),
+            import_limit_wh=EnergyWh(self.import_limit_wh),
+            export_limit_wh=EnergyWh(self.export_limit_wh),
+            fee_micro_per_kwh=PriceMicroPerKwh(self.fee_micro_per_kwh),
+        )
+
 
 @dataclass(slots=True)
 class SeatBook:
-    """An account in a zone's market since `joined_s`, and its free margin, micro-euro."""
+    """An account in a zone's market since `joined_s`, None if that was never told, and its free margin, micro-euro."""
 
-    joined_s: int
+    joined_s: int | None
     free_micro: int = 0
 
 
@@ -161,15 +171,7 @@ class MarketState:
     def terms_of(self, zone: int, interval_s: int) -> ZoneTerms | None:
         """What holds for an auction of the zone; None if there is no such zone."""
         fitting = [one for one in self.zones.get(zone, ()) if one.from_s <= interval_s]
-        if not fitting:
-            return None
-        return ZoneTerms(
-            zone=zone,
-            grid=AccountId(fitting[-1].grid),
-            import_limit_wh=EnergyWh(fitting[-1].import_limit_wh),
-            export_limit_wh=EnergyWh(fitting[-1].export_limit_wh),
-            fee_micro_per_kwh=PriceMicroPerKwh(fitting[-1].fee_micro_per_kwh),
-        )
+        return fitting[-1].terms(zone) if fitting else None
 
     def position(self, zone: int, interval_s: int, account: int) -> Position:
         """An account's position, an empty one if there is none."""

@@ -85,12 +85,13 @@ class Positions:
                 continue
             direction = self._books.tariffs.of(statement.tariff_of(row)).direction
             seat = self._state.seats.get((zone, row.account)) if zone is not None else None
+            joined_s = seat.joined_s if seat else None
             start_s = statement.start_s + row.start_offset_s
             place = f"{where}, station {statement.station} statement {statement.sequence} row {number}"
-            if direction.market and seat is None:
+            if direction.market and joined_s is None:
                 who = f"account {row.account}, which never joined it"
                 self._report(FindingCode.OFF_MARKET, place, "rows of members of the market", who)
-            elif not direction.market and seat is not None and seat.joined_s + SETTLING_IN_S <= start_s:
+            elif not direction.market and joined_s is not None and joined_s + SETTLING_IN_S <= start_s:
                 charges = Direction.MARKET_CHARGE if direction.charges else Direction.MARKET_DISCHARGE
                 if self._price_at(station.station.payee, charges, start_s, start_s + row.duration_s) is not None:
                     self._report(FindingCode.OFF_MARKET, place, f"a row in the market of zone {zone}", "one beside it")

@@ -125,21 +125,18 @@ class Seats:
         setting = ZoneSetting(
             args["from"], args["grid"], args["feeMicroPerKwh"], args["importLimitWh"], args["exportLimitWh"]
         )
-        first = settings == [ZoneSetting(0, args["grid"], 0, 0, 0)]
-        if first:
-            settings.clear()
-        elif setting.from_s < time_s + NOTICE_S:
-            self._zone(f"{where}: zone {zone}", f"terms from {time_s + NOTICE_S} on", f"from {setting.from_s} on")
-        if first and setting.from_s != 0:
-            self._zone(f"{where}: zone {zone}", "first terms at once", f"from {setting.from_s} on")
-        settings.append(setting)
         try:
-            terms = self.state.terms_of(zone, setting.from_s)
-            if terms is None:
-                raise Malformed("terms that hold for no interval")
+            setting.terms(zone)
         except (Malformed, OffTick, OutOfRange) as error:
             self._zone(f"{where}: zone {zone}", "terms that an auction can have", str(error))
-            settings.pop()
+            return
+        first = settings == [ZoneSetting(0, args["grid"], 0, 0, 0)]
+        earliest_s = 0 if first else time_s + NOTICE_S
+        if setting.from_s < earliest_s or (first and setting.from_s):
+            self._zone(f"{where}: zone {zone}", f"terms from {earliest_s} on", f"from {setting.from_s} on")
+        if first:
+            settings.clear()
+        settings.append(setting)
 
     # --- seats -----------------------------------------------------------------------------------
 
@@ -167,7 +164,7 @@ class Seats:
         seat = self.state.seats.get((zone, account))
         if seat is None:
             self._report(FindingCode.MARGIN_MISMATCH, where, "an account with a seat", f"account {account}")
-            seat = self.state.seats[zone, account] = SeatBook(0)
+            seat = self.state.seats[zone, account] = SeatBook(None)
         return seat
 
     def _take(self, zone: int, account: int, amount_micro: int, where: str) -> None:
