@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from domain.batch import StatementNumbers
 from domain.chain import ChainEvent
+from domain.market import MarketRow
 
 ACCOUNT, STATION, BATCH = "account", "station", "batch"
 _ACCOUNT_ARGS = frozenset({"account", "payee", "payer", "debtor", "creditor", "disputer", "by", "to", "grid"})
-_STATEMENTS = "statements"
+_STATEMENTS, _METERED = "statements", "Metered"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,8 +20,14 @@ class Subject:
 
 
 def subjects_of(event: ChainEvent) -> set[Subject]:
-    """All that the event names by number. A batch names the stations of its statements, each in a packed word."""
+    """All that the event names by number.
+
+    A batch names the stations of its statements, each in a packed word, and what is metered the accounts of its rows.
+    """
     found: set[Subject] = set()
+    if event.name == _METERED:
+        rows = [MarketRow.from_word(word) for word in event.args["rows"]]
+        return {Subject(ACCOUNT, account) for row in rows for account in (row.payee, row.account)}
     for name, value in event.args.items():
         if name == _STATEMENTS and isinstance(value, list):
             found |= {Subject(STATION, StatementNumbers.from_word(word).station) for word in value}

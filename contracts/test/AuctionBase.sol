@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {IAuctionHouse} from "../interfaces/IAuctionHouse.sol";
-import {IPositionBook} from "../interfaces/IPositionBook.sol";
 import {Base} from "./Base.sol";
 
 /// @title A zone with its grid account and traders, and a builder of books.
@@ -22,8 +21,6 @@ abstract contract AuctionBase is Base {
     bytes32 internal constant ORDER_TYPEHASH = keccak256(
         "Order(uint24 account,uint16 zone,uint40 interval,bool sell,uint32 quantityWh,int32 limitMicroPerKwh,uint40 expiry,uint8 nonce)"
     );
-    uint40 internal constant CLOSE_AFTER_S = 900;
-    uint40 internal constant SETTLE_WITHIN_S = 6 hours;
     uint16 internal constant ZONE = 3;
     /// @dev The operator's account is the zone's grid account.
     uint24 internal constant GRID = OPERATOR_ACCOUNT;
@@ -43,7 +40,6 @@ abstract contract AuctionBase is Base {
     uint256 internal constant MASK_200 = (1 << 200) - 1;
     uint256 internal constant MASK_208 = (1 << 208) - 1;
 
-    IPositionBook internal positions;
     IAuctionHouse internal house;
 
     function setUp() public virtual override {
@@ -54,12 +50,9 @@ abstract contract AuctionBase is Base {
         _join(FIRST_TRADER + 1, MARGIN);
     }
 
-    /// @dev The book of positions and the auction house are modules from the start.
+    /// @dev An auction house of this test's own is a module from the start.
     function _proposeOtherModules() internal virtual override {
-        bytes memory arguments = abi.encode(accounts, tariffBook, escrow, CLOSE_AFTER_S, SETTLE_WITHIN_S);
-        positions = IPositionBook(_deploy("PositionBook", arguments));
         house = IAuctionHouse(_deployHouse(abi.encode(accounts, escrow, positions)));
-        escrowGate.proposeModule(address(positions));
         escrowGate.proposeModule(address(house));
     }
 
@@ -259,12 +252,9 @@ abstract contract AuctionBase is Base {
         house.clear(ZONE, SLOT, claim, nonces, lines, lines.length / LINE_BYTES, 0);
     }
 
-    function _clearRefused(
-        IAuctionHouse.Claim memory claim,
-        bytes memory nonces,
-        bytes memory lines,
-        bytes memory why
-    ) internal {
+    function _clearRefused(IAuctionHouse.Claim memory claim, bytes memory nonces, bytes memory lines, bytes memory why)
+        internal
+    {
         vm.expectRevert(why);
         _clear(claim, nonces, lines);
     }

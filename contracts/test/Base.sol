@@ -47,6 +47,7 @@ interface Vm {
     function parseJsonBool(string calldata json, string calldata path) external pure returns (bool);
     function parseJsonBytes(string calldata json, string calldata path) external pure returns (bytes memory);
     function parseJsonInt(string calldata json, string calldata path) external pure returns (int256);
+    function parseJsonIntArray(string calldata json, string calldata path) external pure returns (int256[] memory);
     function parseJsonString(string calldata json, string calldata path) external pure returns (string memory);
     function parseJsonUint(string calldata json, string calldata path) external pure returns (uint256);
     function prank(address caller) external;

@@ -134,7 +134,7 @@ class Auditor:
             case "SessionSettlement", "BatchSettled":
                 self._batch(event, beside)
                 return []
-            case "SessionSettlement", _:
+            case ("SessionSettlement", _) | ("PositionBook", "Metered"):
                 return [*beside, event]
             case "Escrow", _:
                 self._treasury.note(event, time_s)
@@ -142,8 +142,6 @@ class Auditor:
                     self._lock(event, time_s)
                 if event.name in _DEBT_EVENTS:
                     return [*beside, event]
-            case "PositionBook", "Metered":
-                return [*beside, event]
             case "PositionBook" | "AuctionHouse", _:
                 self._market.note(event, time_s)
             case "DisputeCourt", name:

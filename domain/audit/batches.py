@@ -41,7 +41,10 @@ class BatchAudit:
     def take(
         self, settled: ChainEvent, beside: Sequence[ChainEvent], time_s: UnixSeconds, where: str
     ) -> SettlementBatch | None:
-        """Checks a batch. `beside` are its transaction's events of rows set aside and of debts. None if unreadable."""
+        """Checks a batch; None if it is unreadable.
+
+        `beside` are its transaction's events of rows that were metered in the market or set aside, and of debts.
+        """
         self._tally.batches += 1
         self._books.batches += 1
         if settled.args["batch"] != self._books.batches:

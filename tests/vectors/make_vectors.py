@@ -1,7 +1,7 @@
 """Writes `vectors.json`: digests and batches that every implementation must agree on, byte for byte.
 
-It writes `auction.json` as well, see `make_auction_vectors.py`. Run `python -m tests.vectors.make_vectors` after a
-change that is meant. A test holds the files against this.
+It writes `auction.json` and `positions.json` as well, see `make_auction_vectors.py` and `make_position_vectors.py`.
+Run `python -m tests.vectors.make_vectors` after a change that is meant. A test holds the files against this.
 The keys in it are made up from their names and guard nothing.
 """
 
@@ -35,7 +35,7 @@ from domain.units import (
     UnixSeconds,
 )
 from domain.wire import authorisation_to_json, bms_to_json, meter_to_json, replacement_to_json, statement_to_json
-from tests.vectors import make_auction_vectors
+from tests.vectors import make_auction_vectors, make_position_vectors
 from tests.vectors.world import (
     ACCOUNT_DOMAIN,
     ALICE,
@@ -334,3 +334,4 @@ def key_json(key: Key) -> dict[str, str]:
 if __name__ == "__main__":
     PATH.write_text(text())
     make_auction_vectors.write()
+    make_position_vectors.write()

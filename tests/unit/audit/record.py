@@ -26,11 +26,13 @@ from domain.evidence import (
     unpack,
     vehicle_blob,
 )
+from domain.market import market_rows
 from domain.reading import NO_SESSION, BmsReading, SignedBmsReading, SignedMeterReading
 from domain.session import SignedAuthorisation
 from domain.settlement import BatchOutcome, net
 from domain.signing import word
 from domain.statement import IntervalStatement, SignedStatement
+from domain.tariff import Tariff, TariffTable
 from domain.units import DUST_ACCOUNT, HOUSE_ACCOUNT, MoneyMicro, UnixSeconds
 from tests.vectors.world import (
     ACCOUNT_DOMAIN,
@@ -192,17 +194,22 @@ def enrolled() -> Record:
             exportWh=5_000,
         )
     for tariff in tariffs():
-        record.event(
-            "TariffBook",
-            "TariffPublished",
-            tariff=tariff.tariff,
-            payee=tariff.payee,
-            direction=int(tariff.direction),
-            priceMicroPerKwh=tariff.price_micro_per_kwh,
-            validFrom=tariff.valid_from_s,
-            validTo=tariff.valid_to_s,
-        )
+        publish(record, tariff)
     return record
+
+
+def publish(record: Record, tariff: Tariff) -> None:
+    """A tariff's event."""
+    record.event(
+        "TariffBook",
+        "TariffPublished",
+        tariff=tariff.tariff,
+        payee=tariff.payee,
+        direction=int(tariff.direction),
+        priceMicroPerKwh=tariff.price_micro_per_kwh,
+        validFrom=tariff.valid_from_s,
+        validTo=tariff.valid_to_s,
+    )
 
 
 def two_days() -> tuple[Evidence, Evidence]:
@@ -253,10 +260,12 @@ def settle(
     vehicles: Mapping[int, Sequence[SignedBmsReading]],
     meddle: Callable[[Evidence], bytes] = Evidence.blob,
     spendable: Mapping[int, int] = MappingProxyType({}),
+    prices: TariffTable | None = None,
 ) -> BatchOutcome:
     """One batch: blobs, manifest, transaction, events and balances. `meddle` makes a statement's blob.
 
-    `spendable` is what accounts may spend that may not spend all they have.
+    `spendable` is what accounts may spend that may not spend all they have, `prices` are the world's tariffs if there
+    are more than the usual ones.
     """
     manifest = Manifest(
         statements={
@@ -276,8 +285,9 @@ def settle(
     tx = keccak(data)
     padded = data + bytes(-len(data) % 32)
     record.calls[tx] = Call(to=SETTLEMENT, data=SETTLE_SELECTOR + word(32) + word(len(data)) + padded)
+    prices = tariffs() if prices is None else prices
     outcome = net(
-        [s.statement for s in statements], tariffs(), lambda a: MoneyMicro(spendable.get(a, record.balances.get(a, 0)))
+        [s.statement for s in statements], prices, lambda a: MoneyMicro(spendable.get(a, record.balances.get(a, 0)))
     )
     for payment in outcome.set_aside:
         record.event(
@@ -304,6 +314,8 @@ def settle(
             shareMicro=debt.share_micro,
         )
         record.owed[debt.debtor] = record.owed.get(debt.debtor, 0) + debt.owed_micro
+    if metered := [row.word for row in market_rows([s.statement for s in statements], prices)]:
+        record.event("PositionBook", "Metered", tx, rows=metered)
     hashes = [s.statement.struct_hash() for s in statements]
     record.chain.push(batch_digest(digest, hashes, outcome.insolvent))
     record.event(

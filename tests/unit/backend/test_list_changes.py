@@ -82,6 +82,13 @@ def test_every_account_and_station_of_an_event_is_a_subject() -> None:
     assert subjects_of(chain_event(1, 0, "Released", to=bytes(20), debt=True, account=3)) == {Subject("account", 3)}
 
 
+def test_what_is_metered_is_about_the_accounts_of_its_rows() -> None:
+    rows = [4 << 104 | account << 80 | 1_800_000_000 << 40 | 5 for account in (6, 7, 6)]
+    assert subjects_of(chain_event(1, 0, "Metered", "PositionBook", rows=rows)) == {
+        Subject("account", account) for account in (4, 6, 7)
+    }
+
+
 # --- old databases -----------------------------------------------------------------------------
 
 

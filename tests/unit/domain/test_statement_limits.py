@@ -8,9 +8,10 @@ from domain.drawing import draw_up
 from domain.errors import NotAuthorised
 from domain.metering import Basis
 from domain.session import Session, Usage
+from domain.statement import IntervalStatement
 from domain.tariff import Direction
 from tests.unit.domain.statements import verified
-from tests.vectors.world import ALICE, OPERATOR, START_S, Limits, Step, basis, by_id, session, tariff, tariffs
+from tests.vectors.world import ALICE, CHARGE, OPERATOR, START_S, Limits, Step, basis, by_id, session, tariff, tariffs
 
 
 def one_session(limits: Limits, *steps: Step) -> tuple[Basis, Session]:
@@ -78,3 +79,34 @@ def test_driver_that_would_pay_for_giving_back_is_protected_by_its_limits() -> N
 def test_energy_given_back_counts_neither_as_energy_nor_as_cost() -> None:
     over, _ = one_session(Limits(max_energy_wh=0, max_cost_micro=0), Step(900, 0, 600))
     verified(draw_up(1, over), over)
+
+
+def test_market_row_counts_as_energy_but_has_no_price_of_its_own() -> None:
+    """What it costs is in its account's position: the limits are those of its orders."""
+    over, alice = one_session(
+        Limits(max_energy_wh=600, max_price_micro_per_kwh=0, max_cost_micro=0), Step(900, 600), Step(600, 0, 400)
+    )
+    stated = _in_the_market(over)
+    assert verified(stated, over).usage == {alice.session_id: Usage(600, 0)}
+    with pytest.raises(NotAuthorised, match="maximum energy"):
+        verified(stated, over, usage={alice.session_id: Usage(energy_wh=1)})
+
+
+def test_market_row_of_energy_given_back_against_the_drivers_will_is_refused() -> None:
+    over, _ = one_session(Limits(discharge_allowed=False), Step(900, 0, 600))
+    with pytest.raises(NotAuthorised, match="given back"):
+        verified(_in_the_market(over), over)
+
+
+def _in_the_market(over: Basis) -> IntervalStatement:
+    """The statement with all its rows under market tariffs of the station's operator."""
+    stated = draw_up(1, over)
+    over.tariffs.add(tariff(20, OPERATOR, Direction.MARKET_CHARGE, 400_000))
+    over.tariffs.add(tariff(21, OPERATOR, Direction.MARKET_DISCHARGE, 50_000))
+    rows = tuple(
+        replace(
+            row, tariff_offset=(20 if row.tariff_offset == CHARGE - stated.tariff_base else 21) - stated.tariff_base
+        )
+        for row in stated.rows
+    )
+    return replace(stated, rows=rows)

@@ -1,10 +1,13 @@
 """Tariffs: of one operator, for one direction and one window."""
 
+import re
+
 import pytest
 
 from domain.errors import NoTariff, TariffNotValid, UnknownTariff
-from domain.tariff import Direction, Tariff
+from domain.tariff import Direction, Tariff, TariffTable
 from domain.units import AccountId, TariffId
+from scripts.anvil import ROOT
 from tests.vectors.world import (
     CHARGE,
     DISCHARGE,
@@ -30,7 +33,39 @@ def checked(
 
 def test_directions_have_the_numbers_of_the_contract() -> None:
     assert (Direction.CHARGE, Direction.DISCHARGE) == (0, 1)
+    assert (Direction.MARKET_CHARGE, Direction.MARKET_DISCHARGE) == (2, 3)
+    interface = (ROOT / "contracts" / "interfaces" / "ITariffBook.sol").read_text()
+    declared = re.search(r"enum Direction \{([^}]*)\}", interface)
+    assert declared is not None
+    names = [name.strip() for name in declared[1].split(",")]
+    assert names == [one.name.title().replace("_", "") for one in Direction]
     assert Direction.DISCHARGE.label == "discharge"
+    assert Direction.MARKET_CHARGE.label == "market_charge"
+
+
+def test_direction_says_which_way_energy_flows_and_whether_the_market_meters_it() -> None:
+    assert [one.charges for one in Direction] == [True, False, True, False]
+    assert [one.market for one in Direction] == [False, False, True, True]
+    assert [one.flow for one in Direction] == [Direction.CHARGE, Direction.DISCHARGE] * 2
+
+
+def test_market_tariff_is_for_a_row_whose_energy_flows_its_way() -> None:
+    table = TariffTable([tariff(9, OPERATOR, Direction.MARKET_CHARGE, 1)])
+
+    def of(direction: Direction) -> Tariff:
+        return table.checked(
+            9, station=STATION, payee=OPERATOR, direction=direction, start_s=START_S, end_s=START_S + 900
+        )
+
+    assert of(Direction.CHARGE).direction == Direction.MARKET_CHARGE
+    with pytest.raises(TariffNotValid, match="is for market_charge, the row is for discharge"):
+        of(Direction.DISCHARGE)
+
+
+def test_ordinary_and_market_tariffs_are_not_offered_for_each_other() -> None:
+    table = TariffTable([tariff(1, OPERATOR, Direction.CHARGE, 1), tariff(2, OPERATOR, Direction.MARKET_CHARGE, 1)])
+    assert table.latest(STATION, OPERATOR, Direction.CHARGE, START_S, START_S + 1).tariff == TariffId(1)
+    assert table.latest(STATION, OPERATOR, Direction.MARKET_CHARGE, START_S, START_S + 1).tariff == TariffId(2)
 
 
 def test_tariff_of_the_stations_operator_is_found() -> None:

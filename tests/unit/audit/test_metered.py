@@ -1,0 +1,95 @@
+"""An honest batch with market rows is accepted; one of which the positions were told something else is named."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.audit import FindingCode
+from domain.market import MarketRow
+from domain.statement import Row
+from domain.tariff import Direction
+from domain.units import EnergyWh
+from tests.unit.audit.record import Evidence, Record, enrolled, publish, settle, two_days
+from tests.vectors.world import ALICE, CHARGE, DISCHARGE, OPERATOR, signed_statement, tariff, tariffs
+
+MARKET = {
+    CHARGE: tariff(20, OPERATOR, Direction.MARKET_CHARGE, 400_000),
+    DISCHARGE: tariff(21, OPERATOR, Direction.MARKET_DISCHARGE, 50_000),
+}
+
+
+def market_world() -> Record:
+    """All that Alice's vehicle moved on the first day is metered in the market, Bob's is paid by row."""
+    record, (day, _), table = enrolled(), two_days(), tariffs()
+    record.event("PositionBook", "ZoneOpened", zone=1, grid=OPERATOR)
+    terms: dict[str, Any] = {"grid": OPERATOR, "feeMicroPerKwh": 0, "importLimitWh": 0, "exportLimitWh": 0, "from": 0}
+    record.event("AuctionHouse", "ZoneSet", record.events[-1].tx, zone=1, **terms)
+    record.event("AuctionHouse", "Joined", zone=1, account=ALICE)
+    for one in MARKET.values():
+        record.times[len(record.events)] = one.valid_from_s
+        publish(record, one)
+        table.add(one)
+    stated = day.statement.statement
+
+    def moved(row: Row) -> Row:
+        if row.account != ALICE:
+            return row
+        return replace(row, tariff_offset=MARKET[stated.tariff_of(row)].tariff - stated.tariff_base)
+
+    statement = replace(stated, rows=tuple(map(moved, stated.rows)))
+    settle(record, [Evidence(signed_statement(statement), day.authorisations, day.readings)], {}, prices=table)
+    return record
+
+
+def metered(record: Record) -> int:
+    return next(i for i, event in enumerate(record.events) if event.name == "Metered")
+
+
+def tell(record: Record, rows: list[int]) -> None:
+    at = metered(record)
+    record.events[at] = replace(record.events[at], args={"rows": rows})
+
+
+def codes(record: Record) -> set[FindingCode]:
+    return {finding.code for finding in record.findings()}
+
+
+def test_honest_batch_with_market_rows_is_accepted() -> None:
+    record = market_world()
+    rows = record.events[metered(record)].args["rows"]
+    assert {MarketRow.from_word(word).account for word in rows} == {ALICE}
+    assert {MarketRow.from_word(word).exported for word in rows} == {False, True}
+    assert record.findings() == []
+
+
+def test_row_of_which_the_positions_were_told_another_energy_is_named() -> None:
+    record = market_world()
+    first, *others = record.events[metered(record)].args["rows"]
+    one = MarketRow.from_word(first)
+    tell(record, [replace(one, energy_wh=EnergyWh(one.energy_wh + 1)).word, *others])
+    [finding] = record.findings()
+    assert finding.code == FindingCode.METERING_MISMATCH
+    assert "rows in the market" in finding.where
+    assert hex(first) in finding.expected
+
+
+@pytest.mark.parametrize("change", ["left out", "twice", "turned round", "none"])
+def test_rows_of_which_the_positions_were_told_otherwise_are_named(change: str) -> None:
+    record = market_world()
+    rows = record.events[metered(record)].args["rows"]
+    other = {"left out": rows[1:], "twice": [*rows, rows[-1]], "turned round": rows[::-1], "none": []}[change]
+    tell(record, other)
+    assert codes(record) == {FindingCode.METERING_MISMATCH}
+
+
+def test_batch_of_which_the_positions_were_told_nothing_is_named() -> None:
+    record = market_world()
+    del record.events[metered(record)]
+    assert codes(record) == {FindingCode.METERING_MISMATCH}
+
+
+def test_rows_that_were_metered_without_a_batch_are_named() -> None:
+    record = market_world()
+    record.event("PositionBook", "Metered", rows=record.events[metered(record)].args["rows"])
+    assert codes(record) == {FindingCode.METERING_MISMATCH}
