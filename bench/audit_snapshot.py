@@ -18,6 +18,8 @@ from domain.errors import EvidenceMissing
 from domain.text import address_text
 from domain.units import UnixSeconds
 
+_CALLED = {"BatchSettled", "AuctionCleared", "BookSettled", "BidForced"}
+"""Events whose transactions an audit reads."""
 _ACCOUNT_VIEWS = ("freeOf", "withdrawalOf", "lockedOf", "debtsOf")
 
 
@@ -103,7 +105,7 @@ def snapshot_of(reader: ChainReader, evidence: Path) -> Snapshot:
         deployed=deployed,
         first_block=first,
         log=log,
-        calls={event.tx: reader.call_of(event.tx) for event in log if event.name == "BatchSettled"},
+        calls={event.tx: reader.call_of(event.tx) for event in log if event.name in _CALLED},
         blocks={number: reader.block(number) for number in {head, *(event.block for event in log)}},
         answers=dict(zip(asked, reader.views(asked, head), strict=True)),
         blobs={path.name: path.read_bytes() for path in evidence.glob("*/*")},

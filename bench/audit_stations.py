@@ -102,11 +102,11 @@ class StationRun:
         store = EmbeddedEvidence(self.plan.evidence)
         tariffs = TariffTable(self.plan.tariffs)
         for number in range(1, self.plan.statements + 1):
-            yield self._statement(number, tariffs, store)
+            first = (number - 1) * self.plan.minutes
+            yield self.statement(number, range(first, first + self.plan.minutes), tariffs, store)
 
-    def _statement(self, number: int, tariffs: TariffTable, store: EmbeddedEvidence) -> Made:
-        first = (number - 1) * self.plan.minutes
-        minutes = range(first, first + self.plan.minutes)
+    def statement(self, number: int, minutes: range, tariffs: TariffTable, store: EmbeddedEvidence) -> Made:
+        """The next statement, over these minutes since the plan's start."""
         opening = self.opening
         readings = [self._reading(minute) for minute in minutes]
         sessions = {one.session_id: one for one in map(self._session, minutes) if one is not None}

@@ -9,6 +9,7 @@ from domain.audit.disputes import Disputes
 from domain.audit.findings import Finding, FindingCode, Findings, Tally
 from domain.audit.gates import Gates
 from domain.audit.ledger import AccountBook, Books
+from domain.audit.market import MarketAudit
 from domain.audit.proofs import Proofs
 from domain.audit.report import BlockTimes, Deployed, TransactionSource
 from domain.audit.state import AuditState
@@ -22,7 +23,7 @@ from domain.units import MoneyMicro
 _GATE_EVENTS = {"ModuleProposed", "ModuleRemoved", "ModulesSealed"}
 _DEBT_EVENTS = {"DebtRecorded", "DebtReduced"}
 _LOCK_EVENTS = {"Locked", "Released"}
-_CODES_BESIDE = {"RowSetAside": FindingCode.SET_ASIDE_MISMATCH, "Metered": FindingCode.EVENT_MISMATCH}
+_BESIDE_CODES = {"RowSetAside": FindingCode.SET_ASIDE_MISMATCH, "Metered": FindingCode.METERING_MISMATCH}
 _TALLIED = [field.name for field in fields(Tally)]
 
 
@@ -51,6 +52,7 @@ class Auditor:
         self._gates = Gates(deployed, self.report)
         self._treasury = Treasury(self.books, self._gates, self.report)
         self._disputes = Disputes(deployed, self.books, self._gates, self.report)
+        self._market = MarketAudit(deployed, transactions, self.books, self._gates, self.tally, self.report)
         self._statements = StatementAudit(deployed, proofs, self.books, self.tally, self.report)
         self._batches = BatchAudit(
             deployed, transactions, self.books, self._gates, self._treasury, self.tally, self.report
@@ -73,6 +75,7 @@ class Auditor:
             gates=self._gates.gates,
             guards=self._treasury.guards,
             disputes=self._disputes.disputes,
+            market=self._market.state,
         )
 
     def go_on_from(self, state: AuditState) -> None:
@@ -88,6 +91,7 @@ class Auditor:
         self._gates.gates = state.gates
         self._treasury.guards = state.guards
         self._disputes.disputes = state.disputes
+        self._market.state = state.market
 
     def take(self, events: Iterable[ChainEvent]) -> None:
         """Goes through events, which must come in the chain's order, a transaction's all at once.
@@ -99,10 +103,11 @@ class Auditor:
         self.tally.accounts, self.tally.stations = len(self.books.accounts), len(self.books.stations)
 
     def _transaction(self, events: Sequence[ChainEvent]) -> None:
-        beside: list[ChainEvent] = []
+        beside: Sequence[ChainEvent] = []
         for event in events:
             self.tally.events += 1
             try:
+                beside = self._market.close_before(event, beside, self._times.of(event.block))
                 beside = self._event(event, beside)
             except KeyError as error:
                 raise Malformed(
@@ -111,13 +116,16 @@ class Auditor:
                 ) from error
             except ValueError as error:
                 raise Malformed(f"block {event.block}: no contract of ours tells this {event.name}: {error}") from error
+        beside = self._market.close_before(None, beside, self._times.of(events[-1].block))
         for event in beside:
-            code = _CODES_BESIDE.get(event.name, FindingCode.DEBT_MISMATCH)
+            code = _BESIDE_CODES.get(event.name, FindingCode.DEBT_MISMATCH)
             self.report(code, f"block {event.block}, {event.name}", "a batch or a reversal that it is of", "none")
         self._treasury.end_transaction()
-        self._disputes.end_transaction(f"block {events[-1].block}, transaction 0x{events[-1].tx.hex()}")
+        where = f"block {events[-1].block}, transaction 0x{events[-1].tx.hex()}"
+        self._disputes.end_transaction(where)
+        self._market.end_transaction(where)
 
-    def _event(self, event: ChainEvent, beside: list[ChainEvent]) -> list[ChainEvent]:
+    def _event(self, event: ChainEvent, beside: Sequence[ChainEvent]) -> Sequence[ChainEvent]:
         """Takes one event; what its transaction told so far that a batch or a reversal must still account for."""
         time_s = self._times.of(event.block)
         match event.contract, event.name:
@@ -131,15 +139,23 @@ class Auditor:
             case "Escrow", _:
                 self._treasury.note(event, time_s)
                 if event.name in _LOCK_EVENTS:
-                    self._disputes.note_lock(event, time_s)
+                    self._lock(event, time_s)
                 if event.name in _DEBT_EVENTS:
                     return [*beside, event]
+            case "PositionBook" | "AuctionHouse", _:
+                self._market.note(event, time_s)
             case "DisputeCourt", name:
                 self._disputes.note(event, beside, time_s)
                 return [] if name == "RowReversed" else beside
             case _:
                 self._registry_event(event)
         return beside
+
+    def _lock(self, event: ChainEvent, time_s: int) -> None:
+        if self._market.is_lock_of_ours(event):
+            self._market.note_lock(event, time_s)
+        else:
+            self._disputes.note_lock(event, time_s)
 
     def _registry_event(self, event: ChainEvent) -> None:
         time_s = self._times.of(event.block)
@@ -156,6 +172,8 @@ class Auditor:
             self.report(
                 FindingCode.GUARD_PASSED, where, "a gate that is sealed before stations come", "one that is not"
             )
+        elif event.name == "TariffPublished":
+            self._market.check_tariff(event.args, time_s, f"block {event.block}, tariff {event.args['tariff']}")
         self.books.note(event, time_s)
         if event.name == "AccountClosed":
             self._treasury.check_closed(event.args["account"], f"block {event.block}")
@@ -164,6 +182,8 @@ class Auditor:
         where = f"batch {settled.args['batch']}"
         batch = self._batches.take(settled, beside, self._times.of(settled.block), where)
         if batch is not None:
+            statements = [signed.statement for signed in batch.statements]
+            self._market.take_batch(statements, beside, self._times.of(settled.block), where)
             self._statements.take(batch.evidence, batch.statements, where)
         self._progress(self.tally)
 

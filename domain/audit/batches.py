@@ -11,7 +11,6 @@ from domain.batch import SettlementBatch, StatementNumbers, decode_batch
 from domain.batch_chain import batch_digest, link
 from domain.chain import ChainEvent
 from domain.errors import Malformed, UnknownTariff
-from domain.market import market_rows
 from domain.settlement import BatchOutcome, net
 from domain.signing import typehash
 from domain.statement import IntervalStatement
@@ -69,7 +68,6 @@ class BatchAudit:
             self._report(FindingCode.TARIFF_INVALID, where, "published tariffs", str(error))
             return batch
         self._compare_amounts(statements, outcome, settled, where)
-        self._compare_metered(statements, beside, where)
         self._compare_set_aside(outcome, beside, settled.args["batch"], where)
         self._compare_debts(outcome, beside, settled.args["batch"], where)
         self._compare_digest(batch, outcome, settled, where)
@@ -116,18 +114,6 @@ class BatchAudit:
                 f"{where} (rows, micro-euro paid, micro-euro dust)",
                 str(expected),
                 str(found),
-            )
-
-    def _compare_metered(self, statements: list[IntervalStatement], beside: Sequence[ChainEvent], where: str) -> None:
-        """What the positions were told must be the batch's rows under market tariffs, in their order."""
-        expected = [row.word for row in market_rows(statements, self._books.tariffs)]
-        found = [word for event in beside if event.name == "Metered" for word in event.args["rows"]]
-        if expected != found:
-            self._report(
-                FindingCode.EVENT_MISMATCH,
-                f"{where} (rows metered in the market)",
-                str([hex(word) for word in expected if word not in found] or f"{len(expected)} rows in their order"),
-                str([hex(word) for word in found if word not in expected] or f"{len(found)} rows"),
             )
 
     def _compare_set_aside(self, outcome: BatchOutcome, beside: Sequence[ChainEvent], number: int, where: str) -> None:

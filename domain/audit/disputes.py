@@ -78,7 +78,7 @@ class Disputes:
             self._reversed(dispute.payment, args, beside, time_s, where)
             self._bond = self._held_bond(dispute, dispute.disputer)
 
-    def note_lock(self, event: ChainEvent, time_s: UnixSeconds) -> None:
+    def note_lock(self, event: ChainEvent, time_s: int) -> None:
         """Takes an event of locked or released money."""
         args = event.args
         where = f"block {event.block}, {event.name} by {address_text(args['module'])}"
@@ -173,7 +173,7 @@ class Disputes:
         self._books.account(DUST_ACCOUNT).pay(payment.owed_micro - payment.received_micro, time_s)
         self._books.account(payment.payer).free_micro += payment.owed_micro
 
-    def _is_reclaim(self, args: Args, time_s: UnixSeconds) -> bool:
+    def _is_reclaim(self, args: Args, time_s: int) -> bool:
         return not self._gates.is_active("Escrow", args["module"], time_s)
 
 

@@ -51,6 +51,41 @@ class FindingCode(StrEnum):
     """A reversed row's money did not go back exactly once."""
     BOND_MISMATCH = "bond-mismatch"
     """A bond was not locked, or went to somebody else than the dispute's end says."""
+    ZONE_MISMATCH = "zone-mismatch"
+    """A zone was opened twice, or has terms that it cannot have or that came without notice."""
+    MARKET_TARIFF = "market-tariff"
+    """A price of the market overlaps another one, or was published after it began."""
+    OFF_MARKET = "off-market"
+    """A row of an account in the market was billed outside of it, or one of another account in it."""
+    MARGIN_MISMATCH = "margin-mismatch"
+    """Money for orders was locked, held or released otherwise than they ask for."""
+    SEAL_MISMATCH = "seal-mismatch"
+    """An order was revealed that was not sealed so, or too late; or a bond was taken that was not forfeited."""
+    FORCED_MISMATCH = "forced-mismatch"
+    """A forced order was left out of its book, altered or moved; or one was forced that no book can have."""
+    BOOK_HIDDEN = "book-hidden"
+    """The lines were not the data of a call to the auction house, so nobody can read them there."""
+    BOOK_MISMATCH = "book-mismatch"
+    """The lines are not those that were committed, or are no book."""
+    BOOK_TIME = "book-time"
+    """A book was committed, cleared, settled or given up when it could not be."""
+    ORDER_SIGNATURE = "order-signature"
+    """No key that its account had at the gate signed an order of a book."""
+    ORDER_EXPIRED = "order-expired"
+    ORDER_SEQUENCE = "order-sequence"
+    """Signed orders are not in the ascending order of their hashes."""
+    ORDER_NONCE = "order-nonce"
+    """An order's nonce was used or taken back before."""
+    CLEARING_MISMATCH = "clearing-mismatch"
+    """Price, volume, claim or fills are not those that the rules give the book."""
+    METERING_MISMATCH = "metering-mismatch"
+    """What was metered in the market is not what the statements' market rows say."""
+    POSITION_MISMATCH = "position-mismatch"
+    """A position was closed that is not the one of fills and metered energy."""
+    CLOSING_MISMATCH = "closing-mismatch"
+    """A position was closed for another amount than its prices give, or too early, or without prices."""
+    MARKET_STATE = "market-state"
+    """The market's contracts hold something else than the events and calls give."""
     EVIDENCE_MISSING = "evidence-missing"
     EVIDENCE_ALTERED = "evidence-altered"
     """A blob's content is not what its CID says."""
@@ -131,6 +166,10 @@ class Tally:
     dust_micro: int = 0
     accounts: int = 0
     stations: int = 0
+    auctions: int = 0
+    orders: int = 0
+    traded_wh: int = 0
+    positions: int = 0
 
     @property
     def readings(self) -> int:

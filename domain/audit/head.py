@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from domain.auction.book import forced_chain
 from domain.audit.findings import FindingCode
 from domain.audit.ledger import NOBODY
+from domain.audit.market_state import MarketState
 from domain.audit.report import Deployed, Report
 from domain.audit.state import AuditState
 from domain.chain import View
@@ -37,6 +39,7 @@ def expected_at_head(state: AuditState, deployed: Deployed) -> Iterator[Expected
     yield from _gates(state, deployed)
     yield from _guards(state)
     yield from _disputes(state)
+    yield from _market(state, deployed)
 
 
 def _tariffs(state: AuditState) -> Iterator[Expected]:
@@ -101,7 +104,7 @@ def _gates(state: AuditState, deployed: Deployed) -> Iterator[Expected]:
             yield Expected(
                 code=code, where=f"{contract}, delay s", view=View(contract, "moduleDelay"), value=gate.delay_s
             )
-        for module in sorted({*gate.active_from_s, deployed.settlement, deployed.court}):
+        for module in sorted({*gate.active_from_s, *deployed.modules}):
             yield Expected(
                 code=code,
                 where=f"{contract}, module {hex_text(module)} (active from)",
@@ -131,4 +134,67 @@ def _disputes(state: AuditState) -> Iterator[Expected]:
             view=View("DisputeCourt", "claimOf", place),
             value=(dispute.status.value, dispute.disputer, dispute.payment.payer, dispute.answer_until_s),
             parts=("status", "disputer", "payer", "answerUntil"),
+        )
+
+
+def _market(state: AuditState, deployed: Deployed) -> Iterator[Expected]:
+    code, market = FindingCode.MARKET_STATE, state.market
+    for function, value in (("closeAfterS", deployed.close_after_s), ("settleWithinS", deployed.settle_within_s)):
+        yield Expected(code=code, where=f"market, {function}", view=View("PositionBook", function), value=value)
+    for zone, settings in sorted(market.zones.items()):
+        view = View("PositionBook", "gridOf", (zone,))
+        yield Expected(code=code, where=f"zone {zone}, grid account", view=view, value=settings[0].grid)
+    for (zone, account), seat in sorted(market.seats.items()):
+        owner = state.accounts[account].owner if account in state.accounts else NOBODY
+        yield Expected(
+            code=code,
+            where=f"zone {zone}, account {account} (its seat, free margin)",
+            view=View("AuctionHouse", "seatOf", (zone, hex_text(owner))),
+            value=(account, seat.free_micro),
+        )
+    yield from _books(market)
+    yield from _positions(market)
+
+
+def _books(market: MarketState) -> Iterator[Expected]:
+    code = FindingCode.MARKET_STATE
+    for auction, book in market.books.items():
+        yield Expected(
+            code=code,
+            where=f"book of zone {auction[0]}, interval {auction[1]} (state, what is kept of it)",
+            view=View("AuctionHouse", "bookOf", auction),
+            value=(book.state, book.kept),
+        )
+    for auction, forced in market.forced.items():
+        chain = forced_chain(zip(forced.lines, forced.nonces, strict=True))
+        yield Expected(
+            code=code,
+            where=f"forced orders of zone {auction[0]}, interval {auction[1]} (count, chain, held)",
+            view=View("AuctionHouse", "forcedOf", auction),
+            value=(len(forced.lines), chain, forced.held),
+        )
+
+
+def _positions(market: MarketState) -> Iterator[Expected]:
+    code = FindingCode.MARKET_STATE
+    for auction, result in market.results.items():
+        yield Expected(
+            code=code,
+            where=f"end of zone {auction[0]}, interval {auction[1]} (concluded, crossed, price, fee)",
+            view=View("PositionBook", "resultOf", auction),
+            value=(True, result.crossed, result.price_micro_per_kwh, result.fee_micro_per_kwh),
+            parts=("concluded", "crossed", "priceMicroPerKwh", "feeMicroPerKwh"),
+        )
+    for key, position in market.positions.items():
+        book = market.books.get((key[0], key[1]))
+        if book is not None and book.settled and book.fills is None:
+            continue  # It was cleared in parts: what its lines get is known with the last chunk.
+        zone, interval_s, account = key
+        yield Expected(
+            code=code,
+            where=f"position of zone {zone}, interval {interval_s}, account {account} (Wh bought, sold, imported, "
+            "exported, nonces)",
+            view=View("PositionBook", "positionOf", key),
+            value=(*position.energy, position.nonces),
+            parts=("boughtWh", "soldWh", "importedWh", "exportedWh", "nonces"),
         )

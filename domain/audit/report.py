@@ -40,6 +40,13 @@ class Deployed:
     token: bytes
     station_domain: SigningDomain
     account_domain: SigningDomain
+    close_after_s: int = 900
+    settle_within_s: int = 21_600
+
+    @property
+    def modules(self) -> tuple[bytes, ...]:
+        """The contracts that are modules of the escrow."""
+        return self.settlement, self.court, self.positions, self.auctions
 
 
 class BlockTimes:

@@ -9,6 +9,7 @@ from domain.audit.disputes import Dispute
 from domain.audit.findings import Tally
 from domain.audit.gates import Gate
 from domain.audit.ledger import AccountBook, StationBook
+from domain.audit.market_state import MarketState
 from domain.audit.treasury import Guards
 from domain.tariff import Tariff
 
@@ -27,3 +28,4 @@ class AuditState:
     gates: dict[str, Gate]
     guards: Guards
     disputes: dict[tuple[int, int, int], Dispute]
+    market: MarketState

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,13 @@ import pytest
 from backend.adapters.audit_store import audit_store
 from backend.adapters.chain.reader import ChainReader
 from backend.application.audit import AuditSubject, audit
+from bench.audit_lies_market import MARKET_KINDS
 from bench.audit_life import lively
+from bench.audit_market_life import traded
 from bench.audit_record import Record
 from bench.audit_snapshot import Snapshot
 from bench.audit_tamperings import KINDS, Outcome, outcomes
-from domain.audit import FindingCode
+from domain.audit import Auditor, FindingCode
 from domain.compression import compress
 from domain.errors import Malformed
 from domain.evidence import unpack
@@ -34,13 +37,48 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Record, Sn
 
 
 @pytest.fixture(scope="module")
-def planted(lived: tuple[Record, Snapshot]) -> list[Outcome]:
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Record, Snapshot]]:
+    with traded(tmp_path_factory.mktemp("market"), lambda _: None) as record:
+        yield record
+
+
+@pytest.fixture(scope="module")
+def planted(lived: tuple[Record, Snapshot], market: tuple[Record, Snapshot]) -> list[Outcome]:
     """One tampering of each kind."""
-    return list(outcomes(lived[1], len(KINDS)))
+    others = outcomes(market[1], len(MARKET_KINDS), kinds=MARKET_KINDS)
+    return [*outcomes(lived[1], len(KINDS)), *others]
 
 
 def test_record_in_order_has_no_findings(lived: tuple[Record, Snapshot]) -> None:
     assert lived[1].copied().findings() == []
+
+
+def test_market_in_order_has_no_findings_and_is_seen_whole(market: tuple[Record, Snapshot]) -> None:
+    snapshot = market[1]
+    assert snapshot.copied().findings() == []
+    auditor = Auditor(deployed=snapshot.deployed, transactions=snapshot, proofs=snapshot.prover())
+    auditor.take(snapshot.log)
+    told = Counter(event.name for event in snapshot.log)
+    tally = auditor.tally
+    assert (tally.auctions, tally.orders, tally.traded_wh) == (told["AuctionCleared"], 6, 4_000)
+    assert tally.positions == told["PositionClosed"] > 0
+    assert {event.args["setAside"] for event in snapshot.log if event.name == "PositionClosed"} == {True, False}
+
+
+def test_audit_of_a_market_in_steps_is_the_audit_in_one(market: tuple[Record, Snapshot], tmp_path: Path) -> None:
+    """Also where a step ends between an auction's clearing and its settlement."""
+    chain, found = market[1].copied(), {}
+    blocks = sorted({event.block for event in chain.log if event.contract in ("AuctionHouse", "PositionBook")})
+    for name, stops in (("whole", [None]), ("steps", [*blocks, None])):
+        for stop in stops:
+            chain.at = stop
+            with audit_store(tmp_path / name, "market") as store:
+                head = list(audit(chain.subject(), chain, chain.prover(), store=store).findings)
+                saved = store.saved()
+        assert head == []
+        assert saved is not None
+        found[name] = saved.state
+    assert found["whole"] == found["steps"]
 
 
 def test_each_kind_of_tampering_is_named_with_its_place(planted: list[Outcome]) -> None:
@@ -60,7 +98,7 @@ def test_price_with_a_direction_that_is_none_is_told_and_does_not_break_the_audi
 ) -> None:
     record = lived[1].copied()
     at = next(i for i, event in enumerate(record.log) if event.name == "TariffPublished")
-    record.log[at] = replace(record.log[at], args={**record.log[at].args, "direction": 2})
+    record.log[at] = replace(record.log[at], args={**record.log[at].args, "direction": 4})
     with pytest.raises(Malformed, match="no contract of ours tells this TariffPublished"):
         record.findings()
 

@@ -1,6 +1,7 @@
 """An honest batch with market rows is accepted; one of which the positions were told something else is named."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,12 @@ MARKET = {
 def market_world() -> Record:
     """All that Alice's vehicle moved on the first day is metered in the market, Bob's is paid by row."""
     record, (day, _), table = enrolled(), two_days(), tariffs()
+    record.event("PositionBook", "ZoneOpened", zone=1, grid=OPERATOR)
+    terms: dict[str, Any] = {"grid": OPERATOR, "feeMicroPerKwh": 0, "importLimitWh": 0, "exportLimitWh": 0, "from": 0}
+    record.event("AuctionHouse", "ZoneSet", record.events[-1].tx, zone=1, **terms)
+    record.event("AuctionHouse", "Joined", zone=1, account=ALICE)
     for one in MARKET.values():
+        record.times[len(record.events)] = one.valid_from_s
         publish(record, one)
         table.add(one)
     stated = day.statement.statement
@@ -63,8 +69,8 @@ def test_row_of_which_the_positions_were_told_another_energy_is_named() -> None:
     one = MarketRow.from_word(first)
     tell(record, [replace(one, energy_wh=EnergyWh(one.energy_wh + 1)).word, *others])
     [finding] = record.findings()
-    assert finding.code == FindingCode.EVENT_MISMATCH
-    assert "metered in the market" in finding.where
+    assert finding.code == FindingCode.METERING_MISMATCH
+    assert "rows in the market" in finding.where
     assert hex(first) in finding.expected
 
 
@@ -74,16 +80,16 @@ def test_rows_of_which_the_positions_were_told_otherwise_are_named(change: str) 
     rows = record.events[metered(record)].args["rows"]
     other = {"left out": rows[1:], "twice": [*rows, rows[-1]], "turned round": rows[::-1], "none": []}[change]
     tell(record, other)
-    assert codes(record) == {FindingCode.EVENT_MISMATCH}
+    assert codes(record) == {FindingCode.METERING_MISMATCH}
 
 
 def test_batch_of_which_the_positions_were_told_nothing_is_named() -> None:
     record = market_world()
     del record.events[metered(record)]
-    assert codes(record) == {FindingCode.EVENT_MISMATCH}
+    assert codes(record) == {FindingCode.METERING_MISMATCH}
 
 
 def test_rows_that_were_metered_without_a_batch_are_named() -> None:
     record = market_world()
     record.event("PositionBook", "Metered", rows=record.events[metered(record)].args["rows"])
-    assert codes(record) == {FindingCode.EVENT_MISMATCH}
+    assert codes(record) == {FindingCode.METERING_MISMATCH}
