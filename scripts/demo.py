@@ -30,6 +30,7 @@ from scripts.compile import CompileFailed, compiled
 from scripts.day import EXCERPT, HOLDERS, PLANS, SITE_ZONE, Replay, open_market, operator_account, register, span_of
 from scripts.kubo import KuboFailed
 from scripts.market import Contracts, MarketDay, prices_of
+from scripts.market_report import market_figures
 from scripts.platform import Platform, PlatformFailed, platform, read_json, stop
 from scripts.report import DayFigures, write_report
 from scripts.tamper import tamper
@@ -93,10 +94,10 @@ def run(arguments: Arguments, console: Console) -> int:
     ) as at:
         console.print(f"• chain {at.rpc} · API {at.url} · OpenAPI {at.url}/docs", highlight=False)
         register(at, sessions)
-        intervals = _trade(at, sessions, console)
+        market = _trade(at, sessions, console)
         _replay(at, arguments, sessions, console)
         settlements = _settle(at, console)
-        _close(at, intervals, console)
+        _close(at, market, console)
         _check_contracts(at, console)
         status, audit = _audit(at, console)
         figures = DayFigures(
@@ -108,6 +109,7 @@ def run(arguments: Arguments, console: Console) -> int:
             accounts=list(at.items("/v1/accounts", limit=200)),
             operator=operator_account(at),
             audit=audit,
+            market=market_figures(at, market),
             modelled=MODELLED,
         )
         report = write_report(figures, arguments.folder / "report.html")
@@ -118,8 +120,8 @@ def run(arguments: Arguments, console: Console) -> int:
     return status
 
 
-def _trade(at: Platform, sessions: list[ReplaySession], console: Console) -> list[UnixSeconds]:
-    """The day's auctions, in the chain's time; the intervals that were traded."""
+def _trade(at: Platform, sessions: list[ReplaySession], console: Console) -> MarketDay:
+    """The day's auctions, in the chain's time."""
     traders = open_market(at, sessions)
     intervals = [UnixSeconds(at_s) for at_s in range(traders.sun.from_s, traders.sun.to_s, MARKET_INTERVAL_S)]
     at.say(f"trading the day: {len(intervals)} auctions, cleared by the backend, checked by the contract")
@@ -128,14 +130,14 @@ def _trade(at: Platform, sessions: list[ReplaySession], console: Console) -> lis
         task = progress.add_task("", total=len(intervals))
         day.run(intervals, at.folder / PLANS, lambda text: progress.update(task, description=text, advance=1))
     at.say(f"{len(intervals)} auctions over, {day.orders:,} signed orders")
-    Contracts.of(at).move_to(intervals[-1] + MARKET_INTERVAL_S)
-    return intervals
+    Contracts.of(at).move_to(traders.sun.to_s)
+    return day
 
 
-def _close(at: Platform, intervals: list[UnixSeconds], console: Console) -> None:
+def _close(at: Platform, market: MarketDay, console: Console) -> None:
     """Lets the time pass until positions are closed, and waits for it."""
     at.say("closing the market's positions: trades against what was metered")
-    Contracts.of(at).move_to(intervals[-1] + MARKET_INTERVAL_S + at.close_after_s + 1)
+    Contracts.of(at).move_to(market.traders.sun.to_s + at.close_after_s + 1)
     deadline = time.monotonic() + CLOSE_LIMIT_S
     with _progress(console) as progress:
         task = progress.add_task("", total=None)
@@ -288,6 +290,7 @@ def _print_day(console: Console, figures: DayFigures, seconds: float) -> None:
         ("energy charged", _kwh(tally["imported_wh"])),
         ("energy sold back", _kwh(tally["exported_wh"])),
         ("euro moved", f"{tally['paid_micro'] / MICRO_PER_EURO:,.2f}"),
+        ("energy traded", _kwh(figures.market.traded_wh)),
         ("gas per session", f"{figures.gas_used / figures.sessions:,.0f}"),
         ("readings verified", f"{tally['meter_readings'] + tally['bms_readings']:,}"),
         ("audit findings", f"{len(figures.audit['findings']):,}"),

@@ -125,15 +125,15 @@ class MarketDay:
     def __init__(self, at: Platform, contracts: Contracts, traders: Traders, prices: Prices) -> None:
         """The traders' keys lie in the platform's folders."""
         self._at, self._contracts = at, contracts
-        self._traders, self._prices = traders, prices
-        self._terms = ZoneTerms(zone=ZONE, grid=traders.grid, import_limit_wh=LIMIT_WH, export_limit_wh=LIMIT_WH)
+        self.traders, self.prices = traders, prices
+        self.terms = ZoneTerms(zone=ZONE, grid=traders.grid, import_limit_wh=LIMIT_WH, export_limit_wh=LIMIT_WH)
         self._forecast = PriceForecast()
         self._inbox = _Inbox(at)
         desk = OrderDesk(self._inbox, _signers(at, traders.keys), contracts.order_domain())
         self._desk = desk
         self._bidding = {
             account: VehicleBidding(
-                account, stay_of(session), desk=desk, terms=self._terms, tariffs=prices, forecast=self._forecast
+                account, stay_of(session), desk=desk, terms=self.terms, tariffs=prices, forecast=self._forecast
             )
             for account, session in traders.vehicles.items()
         }
@@ -161,8 +161,8 @@ class MarketDay:
 
         A vehicle that is not there yet when the book closes bids nothing, but plans.
         """
-        charge, discharge = self._prices.charge_at(interval_s), self._prices.discharge_at(interval_s)
-        traders, terms = self._traders, self._terms
+        charge, discharge = self.prices.charge_at(interval_s), self.prices.discharge_at(interval_s)
+        traders, terms = self.traders, self.terms
         sun = offer_generation(traders.sun.forecast_wh(interval_s), terms, export_price=discharge)
         self._desk.send(traders.sun.account, interval_s, sun, terms)
         self._desk.send(traders.grid, interval_s, back_up(terms, import_price=charge, export_price=discharge), terms)

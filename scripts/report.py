@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
@@ -18,6 +18,26 @@ from domain.units import DUST_ACCOUNT, HOUSE_ACCOUNT, MARKET_INTERVAL_S, MICRO_P
 
 CHARGED, SOLD, GAS, DARK = "#2a6f97", "#e07a2f", "#5b8c5a", "#24292f"
 HOURS = 24
+
+
+class Market(Protocol):
+    """What the report shows of the market (scripts/market_report.py)."""
+
+    @property
+    def points(self) -> Sequence[Any]: ...
+    @property
+    def shown_s(self) -> int: ...
+    @property
+    def cleared(self) -> int: ...
+    @property
+    def orders(self) -> int: ...
+    @property
+    def traded_wh(self) -> int: ...
+    @property
+    def metered_wh(self) -> int: ...
+    @property
+    def imbalance_wh(self) -> int: ...
+    def plots(self, day: date, zone: ZoneInfo) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +52,7 @@ class DayFigures:
     accounts: Sequence[dict[str, Any]]
     operator: int
     audit: dict[str, Any]
+    market: Market
     modelled: str
 
     @property
@@ -56,6 +77,9 @@ def write_report(figures: DayFigures, path: Path) -> Path:
         money=_money(figures),
         gas=_gas(figures),
         modelled=figures.modelled,
+        market=figures.market,
+        shown=f"{datetime.fromtimestamp(figures.market.shown_s, figures.zone):%H:%M}",
+        plots=figures.market.plots(figures.day, figures.zone),
         tally=tally,
     )
     path.write_text(page, encoding="utf-8")
@@ -69,6 +93,7 @@ def _cards(figures: DayFigures) -> list[tuple[str, str]]:
         ("kWh charged", f"{tally['imported_wh'] / WH_PER_KWH:,.1f}"),
         ("kWh sold back", f"{tally['exported_wh'] / WH_PER_KWH:,.1f}"),
         ("euro moved", f"{tally['paid_micro'] / MICRO_PER_EURO:,.2f}"),
+        ("kWh traded", f"{figures.market.traded_wh / WH_PER_KWH:,.1f}"),
         ("gas per session", f"{figures.gas_used / figures.sessions:,.0f}"),
         ("readings verified", f"{tally['meter_readings'] + tally['bms_readings']:,}"),
         ("audit findings", f"{len(figures.audit['findings']):,}"),
@@ -184,6 +209,13 @@ what the audit re-derived.</p>
 {{ tally.rows }} rows, {{ tally.meter_readings }} meter and {{ tally.bms_readings }} BMS readings,
 {{ tally.authorisations }} authorisations and {{ tally.accounts }} balances re-derived from the chain
 and {{ tally.blobs }} blobs.</p>{% endif %}
+<h2>Market</h2>
+<p>{{ market.points|length }} auctions, {{ market.orders }} orders, each signed; {{ market.cleared }} auctions traded
+{{ "{:,.1f}".format(market.traded_wh / 1000) }} kWh. Metered beside what was traded: {{
+"{:,.1f}".format(market.imbalance_wh / 1000) }} of {{ "{:,.1f}".format(market.metered_wh / 1000) }} kWh.
+The auction of {{ shown }}:</p>{{ plots.curves|safe }}
+<h2>Prices over the day</h2>{{ plots.prices|safe }}
+<h2>What each side gains against the tariff</h2>{{ plots.gains|safe }}
 <h2>Power over the day</h2>{{ power|safe }}
 <h2>Money by account</h2>{{ money|safe }}
 <h2>Gas</h2>{{ gas|safe }}

@@ -146,7 +146,9 @@ class Positions:
     def _check_time(self, zone: int, interval_s: int, time_s: int, where: str) -> None:
         ends_s = interval_s + MARKET_INTERVAL_S
         concluded = (zone, interval_s) in self._state.results
-        from_s = ends_s + (self._deployed.close_after_s if concluded else self._deployed.settle_within_s + 1)
+        from_s = ends_s + self._deployed.close_after_s
+        if not concluded:
+            from_s = max(from_s, ends_s + self._deployed.settle_within_s + 1)
         if time_s < from_s:
             self._report(FindingCode.CLOSING_MISMATCH, where, f"no end before {from_s}", f"one at {time_s}")
 

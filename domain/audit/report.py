@@ -30,7 +30,7 @@ class BlobSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """The addresses of one platform's contracts, from its deployments file."""
+    """The addresses of one platform's contracts, and how long its market waits, from its deployments file."""
 
     settlement: bytes
     court: bytes
@@ -40,8 +40,8 @@ class Deployed:
     token: bytes
     station_domain: SigningDomain
     account_domain: SigningDomain
-    close_after_s: int = 900
-    settle_within_s: int = 21_600
+    close_after_s: int
+    settle_within_s: int
 
     @property
     def modules(self) -> tuple[bytes, ...]:

@@ -34,11 +34,16 @@ class DeployedContract:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """All contracts of one platform. `block` is the first one that can hold an event of theirs."""
+    """All contracts of one platform. `block` is the first one that can hold an event of theirs.
+
+    Positions stay open for `close_after_s`, auctions can be settled for `settle_within_s` after their interval.
+    """
 
     chain_id: int
     block: int
     contracts: dict[str, DeployedContract]
+    close_after_s: int
+    settle_within_s: int
 
     @property
     def station_domain(self) -> SigningDomain:
@@ -74,6 +79,8 @@ class Deployment:
             token=at["SettlementToken"],
             station_domain=self.station_domain,
             account_domain=self.account_domain,
+            close_after_s=self.close_after_s,
+            settle_within_s=self.settle_within_s,
         )
 
 
@@ -86,7 +93,14 @@ def load_deployment(path: Path) -> Deployment:
             for name, entry in value["contracts"].items()
             if name in CONTRACTS
         }
-        deployment = Deployment(int(value["chainId"]), int(value["deployBlock"]), contracts)
+        delays = value["delaysS"]
+        deployment = Deployment(
+            chain_id=int(value["chainId"]),
+            block=int(value["deployBlock"]),
+            contracts=contracts,
+            close_after_s=int(delays["close"]),
+            settle_within_s=int(delays["settle"]),
+        )
     except OSError as error:
         raise Malformed(f"cannot read the deployments file {path}: {error.strerror}; run scripts/deploy.py") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -67,6 +67,8 @@ DEPLOYED = Deployed(
     token=TOKEN,
     station_domain=STATION_DOMAIN,
     account_domain=ACCOUNT_DOMAIN,
+    close_after_s=900,
+    settle_within_s=21_600,
 )
 MODULE_DELAY_S = 604_800
 FIRST_BLOCK_S = START_S + 20 * DAY_S
