@@ -1,7 +1,8 @@
 """One real day of charging, from the meter's signature to the payment and through the audit.
 
-Starts a chain, deploys the contracts, registers a consortium, replays a recorded day through oracles that
-sign and a backend that receives over HTTP, settles what stations signed, and audits all of it.
+Starts a chain, deploys the contracts, registers a consortium, trades each interval of a recorded day in an auction,
+replays the day through oracles that sign and a backend that receives over HTTP, settles what stations signed, sets it
+against what was traded, and audits all of it.
 """
 
 import argparse
@@ -46,7 +47,7 @@ BEGINS_BEFORE_S = 3_600
 """How long before the day's midnight the chain begins: time to register everybody."""
 MODELLED = (
     "Sessions, arrivals, departures and delivered energy are real (ACN-Data, JPL, CC BY 4.0). Charging power, battery "
-    "packs, BMS values and the energy sold back are modelled; prices are the demo's own."
+    "packs, BMS values, the energy sold back and photovoltaics are modelled; prices are the demo's own."
 )
 
 

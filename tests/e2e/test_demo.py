@@ -43,6 +43,7 @@ def test_day_ends_with_a_table_and_no_findings(tampered: Outcome) -> None:
         "sessions",
         "energy charged",
         "energy sold back",
+        "energy traded",
         "euro moved",
         "gas per session",
         "readings verified",
@@ -62,10 +63,19 @@ def test_contracts_are_compared_with_this_build_and_the_deployer_has_let_go(tamp
 
 def test_report_is_one_page_with_plots(tampered: Outcome) -> None:
     page = (tampered.folder / "report.html").read_text()
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 6
     assert "No findings" in page
     assert "CC BY 4.0" in page
     assert "src=" not in page
+
+
+def test_every_interval_was_cleared_on_chain_and_cleared_again_by_the_audit(tampered: Outcome) -> None:
+    auctions = int(tampered.text.split("trading the day: ")[1].split(" auctions")[0])
+    assert f"{auctions} auctions over" in tampered.text
+    tally = json.loads((tampered.folder / "audit.json").read_text())["tally"]
+    assert tally["auctions"] == auctions > 0
+    assert tally["positions"] > 0
+    assert tally["orders"] > 2 * auctions
 
 
 def test_each_of_three_tamperings_is_named_and_the_status_is_1(tampered: Outcome) -> None:
