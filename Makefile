@@ -36,7 +36,7 @@ invariants: setup
 # Write what each contract's verbs cost into snapshots/, which make test compares with
 gas: setup
 	@rm -rf snapshots
-	@FORGE_SNAPSHOT_CHECK=false scripts/forge test --match-path contracts/test/Gas.t.sol
+	@FORGE_SNAPSHOT_CHECK=false scripts/forge test --match-path 'contracts/test/*Gas.t.sol'
 
 # Break the contracts in many ways and see that the tests notice (ARGS="--jobs 2", "--only Escrow")
 mutate: setup
