@@ -15,6 +15,7 @@ import random
 import sys
 from typing import Any
 
+from bench.books import AuctionZone
 from bench.consortium import WITHDRAWAL_DELAY_S, Consortium, address_of, key_of
 from bench.packed import PackedPlatform
 from scripts.anvil import anvil
@@ -72,6 +73,53 @@ def measure_members() -> dict[str, int]:
     }
 
 
+def measure_book(orders: int, accounts: int) -> dict[str, float]:
+    """Gas an order of a book of signed orders: commitment and clearing, and settling, each in whole transactions.
+
+    The book before it in the same place of the ring has filled the contract's storage; positions are new, as they are
+    in every interval. `first` is what commitment and clearing cost where the ring was empty.
+    """
+    rng = random.Random(SEED)
+    with anvil() as rpc:
+        zone = AuctionZone(Consortium(rpc, stations=1, accounts=accounts))
+        made = zone.book(rng, orders)
+        first = zone.commit(made)["gasUsed"] + zone.clear(made)["gasUsed"]
+        zone.next_turn()
+        made = zone.book(rng, orders)
+        verified = zone.commit(made)["gasUsed"] + zone.clear(made)["gasUsed"]
+        settled = zone.settle(made)["gasUsed"]
+    return {"first": first / orders, "verified": verified / orders, "settled": settled / orders}
+
+
+def measure_forced() -> dict[str, int]:
+    """Gas of a forced bid, where the ring was empty and a turn later, and of giving its money back."""
+    with anvil() as rpc:
+        zone = AuctionZone(Consortium(rpc, stations=1, accounts=1))
+        zone.join(0)
+        first = zone.force(0)
+        void = zone.void(0)
+        zone.next_turn()
+        later = zone.force(0)
+    return {
+        "gas_forced_bid": later["gasUsed"],
+        "gas_forced_bid_first_turn": first["gasUsed"],
+        "gas_void_one_forced_bid": void["gasUsed"],
+    }
+
+
+def measure_books() -> dict[str, float | int]:
+    """Figures of auctions, by their names."""
+    books = {accounts: measure_book(256, accounts) for accounts in (20, 64, 256)}
+    return {
+        "gas_per_order_verified_256": round(books[20]["verified"], 1),
+        "gas_per_order_verified_256_first_turn": round(books[20]["first"], 1),
+        "gas_per_order_settled_256": round(books[20]["settled"], 1),
+        "gas_per_order_settled_256_of_64_accounts": round(books[64]["settled"], 1),
+        "gas_per_order_settled_256_of_256_accounts": round(books[256]["settled"], 1),
+        **measure_forced(),
+    }
+
+
 def run() -> dict[str, Any]:
     """All figures, by their names."""
     day = measure(256, 8, 20)
@@ -89,6 +137,7 @@ def run() -> dict[str, Any]:
         "gas_naive_packed_session": round(naive, 1),
         "ratio_to_naive": round(naive / day["later"], 1),
         **measure_members(),
+        **measure_books(),
         "peer_packed_struct_gas": PACKED_PEER_GAS,
         "peer_textbook_gas": TEXTBOOK_GAS,
     }

@@ -23,8 +23,11 @@ library MarketDesign {
     uint256 internal constant MAX_FORCED = 1_024;
     uint256 internal constant NONCES = 64;
 
+    /// @notice The gate of an interval, of which none begins at 0.
     function gateOf(uint40 interval) internal pure returns (uint40) {
-        return interval - GATE_S;
+        unchecked {
+            return interval - GATE_S;
+        }
     }
 
     /// @notice Where the ring of a zone has an interval.

@@ -198,8 +198,10 @@ abstract contract ForcedBids is ZoneSeats {
     function _requireOpen(uint40 interval) private view {
         _requireInterval(interval);
         _requireBeforeGate(interval);
-        uint40 last = uint40(block.timestamp) + MarketDesign.AHEAD * MarketDesign.INTERVAL_S;
-        if (interval > last) revert TooFarAhead(interval, last);
+        unchecked {
+            uint40 last = uint40(block.timestamp) + MarketDesign.AHEAD * MarketDesign.INTERVAL_S;
+            if (interval > last) revert TooFarAhead(interval, last);
+        }
     }
 
     function _requireInterval(uint40 interval) internal pure {

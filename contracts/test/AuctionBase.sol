@@ -146,21 +146,32 @@ abstract contract AuctionBase is Base {
     /// @dev Forced orders first, as they come, then the others by ascending hash.
     function _inOrder(Order[] memory orders) internal view returns (Order[] memory sorted) {
         sorted = new Order[](orders.length);
-        uint256 forced;
+        // Of a hash's bits the highest 240 say where it belongs; the lowest 16 hold the order's place instead.
+        uint256[] memory keys = new uint256[](orders.length);
+        (uint256 forced, uint256 signed) = (0, 0);
         for (uint256 i; i < orders.length; ++i) {
             if (orders[i].forced) sorted[forced++] = orders[i];
+            else keys[signed++] = uint256(_orderHash(orders[i])) >> 16 << 16 | i;
         }
-        uint256 count = forced;
-        bytes32[] memory hashes = new bytes32[](orders.length);
-        for (uint256 i; i < orders.length; ++i) {
-            if (orders[i].forced) continue;
-            bytes32 hash = _orderHash(orders[i]);
-            uint256 at = count++;
-            for (; at > forced && hashes[at - 1] > hash; --at) {
-                (sorted[at], hashes[at]) = (sorted[at - 1], hashes[at - 1]);
-            }
-            (sorted[at], hashes[at]) = (orders[i], hash);
+        if (signed != 0) _sort(keys, 0, signed - 1);
+        for (uint256 i; i < signed; ++i) {
+            sorted[forced + i] = orders[uint16(keys[i])];
         }
+    }
+
+    function _sort(uint256[] memory keys, uint256 low, uint256 high) private pure {
+        (uint256 i, uint256 j, uint256 middle) = (low, high, keys[(low + high) / 2]);
+        while (i <= j) {
+            while (keys[i] < middle) ++i;
+            while (keys[j] > middle) --j;
+            if (i > j) break;
+            (keys[i], keys[j]) = (keys[j], keys[i]);
+            ++i;
+            if (j == 0) break;
+            --j;
+        }
+        if (low < j) _sort(keys, low, j);
+        if (i < high) _sort(keys, i, high);
     }
 
     function _orders(Order memory a) internal pure returns (Order[] memory all) {

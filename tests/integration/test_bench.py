@@ -15,6 +15,10 @@ GAS_LIMIT_256X8X20 = 1_700
 GAS_LIMIT_1024X32X20 = 1_100
 """What is reached, with little room: a change that costs more must say so. The aims are 1,700 and 1,150."""
 LEAST_RATIO_TO_NAIVE = 60
+GAS_LIMIT_ORDER_VERIFIED = 770
+"""The aim is 600."""
+GAS_LIMIT_ORDER_SETTLED = 9_500
+GAS_LIMIT_FORCED_BID = 35_000
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,12 @@ def test_what_members_do_is_one_cheap_transaction_each(figures: dict[str, Any]) 
     for name in ("gas_deposit", "gas_withdraw_request", "gas_withdraw_payout", "gas_rotate_key"):
         assert 21_000 < figures[name] < figures["gas_naive_packed_session"], name
     assert figures["gas_withdraw"] == figures["gas_withdraw_request"] + figures["gas_withdraw_payout"]
+
+
+def test_gas_of_an_auctions_order_stays_below_its_limits(figures: dict[str, Any]) -> None:
+    assert 0 < figures["gas_per_order_verified_256"] <= GAS_LIMIT_ORDER_VERIFIED
+    assert 0 < figures["gas_per_order_settled_256"] <= GAS_LIMIT_ORDER_SETTLED
+    assert 21_000 < figures["gas_forced_bid"] <= GAS_LIMIT_FORCED_BID < figures["gas_forced_bid_first_turn"]
 
 
 def test_audit_of_a_small_record_names_every_tampering_and_nothing_else() -> None:

@@ -61,7 +61,21 @@ def auction_json(case: Case) -> dict[str, Any]:
         "claim": claim_json(result.claim),
         **clearing_json(result),
         "refused_claims": list(refused_claims(case.book, case.terms, result)),
+        "claim_packed": hex_text(packed(result.claim)),
+        "refused_claims_packed": hex_text(
+            b"".join(packed(claim) for _, claim in altered_claims(case.book, case.terms, result))
+        ),
     }
+
+
+def packed(claim: Claim) -> bytes:
+    """44 bytes, the fields as the contract's claim has them: for a reader to which JSON is slow."""
+    fields = claim_json(claim)
+    side = ("none", "buy", "sell").index(fields["rationed"])
+    lo = fields["lo"] if fields["crosses"] else fields["price"]
+    numbers = ((int(fields["crosses"]), 1), (fields["volume_wh"], 8), (lo, 4), (fields["hi"], 4), (side, 1))
+    shares = ((fields["at_wh"], 8), (fields["share_wh"], 8), (fields["remainder"], 8), (fields["line"], 2))
+    return b"".join(number.to_bytes(size, "big", signed=number < 0) for number, size in numbers + shares)
 
 
 def order_json(accepted: AcceptedOrder) -> dict[str, Any]:
