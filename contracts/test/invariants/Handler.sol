@@ -247,7 +247,7 @@ contract Handler is MemberVerbs, MoneyVerbs, StationVerbs, CourtVerbs {
         _count("openZone", at, positions.openZone.selector);
         _count("trade", at, positions.trade.selector);
         _count("conclude", at, positions.conclude.selector);
-        _count("close", at, positions.close.selector, 40);
+        _count("close", at, positions.close.selector, 25);
         return _counts;
     }
 
