@@ -156,12 +156,15 @@ contract AuctionHouse is ForcedBids {
         uint256 count = lines.length / BookLines.LINE_BYTES;
         if (count * BookLines.LINE_BYTES != lines.length) revert LinesCutWrong(lines.length);
         uint256 at = BookLines.place(lines);
+        uint256 end = at + lines.length;
         uint256 chunkBytes = MarketDesign.CHUNK_LINES * BookLines.LINE_BYTES;
-        for (uint256 done; done < lines.length; done += chunkBytes) {
-            uint256 size = lines.length - done < chunkBytes ? lines.length - done : chunkBytes;
-            part.digest = keccak256(abi.encode(part.digest, BookLines.hashAt(at + done, size)));
+        unchecked {
+            for (uint256 chunk = at; chunk < end; chunk += chunkBytes) {
+                bytes32 chunkHash = BookLines.hashAt(chunk, end - chunk < chunkBytes ? end - chunk : chunkBytes);
+                part.digest = keccak256(abi.encode(part.digest, chunkHash));
+            }
         }
-        frame.lines = BookPass.Lines(at, part.next, at + lines.length);
+        frame.lines = BookPass.Lines(at, part.next, end);
         frame.add(part, forced);
         part.next += count;
     }
@@ -260,11 +263,13 @@ contract AuctionHouse is ForcedBids {
     ) private {
         _markReturned(zone, interval);
         (uint256 at, uint256 nonceAt) = (BookLines.place(lines), BookLines.place(nonces));
-        for (uint256 i; i < nonces.length; ++i) {
-            uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
-            fills[i] = _fill(line, 1, BookLines.byteAt(nonceAt + i), frame.fillOf(line, i));
-            uint96 heldMicro = uint96(line.worstMicro());
-            if (heldMicro != 0) _release(line.account(), line.account(), heldMicro);
+        unchecked {
+            for (uint256 i; i < nonces.length; ++i) {
+                uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
+                fills[i] = _fill(line, 1, BookLines.byteAt(nonceAt + i), frame.fillOf(line, i));
+                uint96 heldMicro = uint96(line.worstMicro());
+                if (heldMicro != 0) _release(line.account(), line.account(), heldMicro);
+            }
         }
     }
 
@@ -280,6 +285,7 @@ contract AuctionHouse is ForcedBids {
         unchecked {
             uint256 expected = (fills.length - forced) * SignedLines.PROOF_BYTES;
             if (proofs.length != expected) revert ProofsCutWrong(proofs.length, expected);
+            if (expected == 0) return;
             uint256 at = BookLines.place(lines) + forced * BookLines.LINE_BYTES;
             uint256 proofAt = BookLines.place(proofs);
             for (uint256 i = forced; i < fills.length; ++i) {

@@ -58,7 +58,15 @@ library BookPass {
 
     uint256 private constant BUYERS = 1;
     uint256 private constant SELLERS = 2;
-    uint256 private constant SELLERS_SHIFT = 64;
+    /// Where a line's amount, its side and whether it is forced are in a word that has the line at its top.
+    uint256 private constant AMOUNT_SHIFT = 200;
+    uint256 private constant FORCED_BIT = 1 << 230;
+    uint256 private constant SELL_SHIFT = 231;
+    /// How far below the buyers' sum the sellers' is.
+    uint256 private constant SELLERS_SHIFT = 100;
+    /// A hundredth of 2^256 and a little more: times 100 it is a number of which 45,000 are below WRONG, 45,001 not.
+    uint256 private constant STEPS = 0x28f5c28f5c37df6c82c849a4fa3f1321084947c5d8e1bd3c022bbba15349721;
+    uint256 private constant WRONG = 1 << 230;
     int256 private constant TICK = MarketDesign.TICK;
     /// A multiple of two ticks, far above all prices: division rounds down above zero.
     int256 private constant LIFT = 2 * TICK << 40;
@@ -122,82 +130,112 @@ library BookPass {
     /// @param forced how many of the lines, which come first, are forced
     function add(Frame memory frame, Sums memory sums, uint256 forced) internal pure {
         unchecked {
-            uint256 at = frame.lines.first;
-            uint256 end = forced == 0 ? frame.lines.end : at + forced * BookLines.LINE_BYTES;
-            uint256 flag = forced == 0 ? 0 : BookLines.FORCED;
-            (uint256 better, uint256 wrong) = (0, 0);
-            while (true) {
-                (uint256 buyHi, uint256 buyLo, uint256 sellLo, uint256 sellHi) =
-                    (frame.buyHi, frame.buyLo, frame.sellLo, frame.sellHi);
-                for (; at < end; at += BookLines.LINE_BYTES) {
-                    uint256 line = BookLines.lineAt(at);
-                    uint256 limit = line.limit();
-                    // What is above the quantity must be the forced bit alone.
-                    uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ flag;
-                    wrong |= _wrongness(wh, limit);
-                    if (line & BookLines.SELL == 0) {
-                        if (limit <= buyHi) {
-                            if (limit >= buyLo) _addMarginal(frame, sums, line, at);
-                            continue;
-                        }
-                        better += wh;
-                        if (line >> BookLines.ACCOUNT_SHIFT == frame.grid) sums.gridBought += wh;
-                    } else {
-                        if (limit >= sellLo) {
-                            if (limit <= sellHi) _addMarginal(frame, sums, line, at);
-                            continue;
-                        }
-                        better += wh << SELLERS_SHIFT;
-                        if (line >> BookLines.ACCOUNT_SHIFT == frame.grid) sums.gridSold += wh;
-                    }
-                }
-                if (end == frame.lines.end) break;
-                (end, flag) = (frame.lines.end, 0);
-            }
-            if (wrong != 0) _refuse(frame.lines, forced);
-            sums.buyBetter += uint64(better);
-            sums.sellBetter += uint64(better >> SELLERS_SHIFT);
+            Lines memory lines = frame.lines;
+            uint256 wrong;
+            uint256 unforced = lines.first + forced * BookLines.LINE_BYTES;
+            wrong = _addRun(frame, sums, lines.first, unforced, FORCED_BIT);
+            wrong |= _addRun(frame, sums, unforced, lines.end, 0);
+            if (wrong >= WRONG) _refuse(lines, forced);
         }
     }
 
-    /// @return wrong zero if `BookLines.isPossible`, without a jump
-    function _wrongness(uint256 wh, uint256 limit) private pure returns (uint256 wrong) {
-        (uint256 lowest, uint256 range, uint256 tick, uint256 most) =
-            (BookLines.LOWEST, BookLines.RANGE, BookLines.TICK, BookLines.MAX_WH - 1);
-        assembly ("memory-safe") {
-            let above := sub(limit, lowest)
-            wrong := or(or(mod(above, tick), gt(above, range)), gt(sub(wh, 1), most))
+    /// @dev Lines that are all forced, or all not.
+    /// @param flag what is set in the forced bit of their words
+    function _addRun(Frame memory frame, Sums memory sums, uint256 at, uint256 end, uint256 flag)
+        private
+        pure
+        returns (uint256 wrong)
+    {
+        unchecked {
+            // A function that returns early is never copied to where it is called.
+            if (at == end) return 0;
+            uint256 better;
+            while (true) {
+                (at, better, wrong) = _addFast(frame, at, end, flag, better, wrong);
+                if (at >= end) break;
+                _addSlowly(frame, sums, BookLines.lineAt(at), at);
+                at += BookLines.LINE_BYTES;
+            }
+            sums.buyBetter += better >> AMOUNT_SHIFT;
+            sums.sellBetter += better << 256 - AMOUNT_SHIFT >> 256 - AMOUNT_SHIFT + SELLERS_SHIFT;
         }
+    }
+
+    /// @dev The lines up to one that is at a price of the claim, or better than it and the grid account's. Amounts stay
+    ///      where they are in a line's word: the buyers' better Wh are counted from that place on, the sellers' from
+    ///      AMOUNT_SHIFT less SELLERS_SHIFT on. A line is right if what it adds to `wrong` is below WRONG:
+    ///      its amount and that less one are, and so is its distance from the lowest limit times STEPS, which is
+    ///      a small number for each tick, and for all that is off the tick a huge one.
+    function _addFast(Frame memory frame, uint256 at, uint256 end, uint256 flag, uint256 better, uint256 wrong)
+        private
+        pure
+        returns (uint256, uint256, uint256)
+    {
+        uint256 lowest = BookLines.LOWEST;
+        assembly ("memory-safe") {
+            let buyLo := mload(frame)
+            let buyHi := mload(add(frame, 32))
+            let sellLo := mload(add(frame, 96))
+            let sellHi := mload(add(frame, 128))
+            for {} lt(at, end) { at := add(at, 11) } {
+                let word := calldataload(at)
+                let limit := and(shr(168, word), 0xffffffff)
+                let amount := xor(and(word, shl(AMOUNT_SHIFT, 0x7fffffff)), flag)
+                wrong := or(wrong, or(mul(sub(limit, lowest), STEPS), or(amount, sub(amount, shl(AMOUNT_SHIFT, 1)))))
+                switch and(word, shl(SELL_SHIFT, 1))
+                case 0 {
+                    if gt(limit, buyHi) {
+                        if eq(shr(232, word), mload(add(frame, 192))) { break }
+                        better := add(better, amount)
+                        continue
+                    }
+                    if iszero(lt(limit, buyLo)) { break }
+                }
+                default {
+                    if lt(limit, sellLo) {
+                        if eq(shr(232, word), mload(add(frame, 192))) { break }
+                        better := add(better, shr(SELLERS_SHIFT, amount))
+                        continue
+                    }
+                    if iszero(gt(limit, sellHi)) { break }
+                }
+            }
+        }
+        return (at, better, wrong);
     }
 
     /// @dev Names the first line that is wrong: there is one.
     function _refuse(Lines memory lines, uint256 forced) private pure {
-        for (uint256 i;; ++i) {
-            uint256 line = BookLines.lineAt(lines.first + i * BookLines.LINE_BYTES);
-            uint256 flag = i < forced ? BookLines.FORCED : 0;
-            uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ flag;
-            if (!BookLines.isPossible(wh, line.limit())) {
-                revert IAuctionHouse.LineRefused(lines.number + i, bytes11(uint88(line)));
+        unchecked {
+            for (uint256 i;; ++i) {
+                uint256 line = BookLines.lineAt(lines.first + i * BookLines.LINE_BYTES);
+                uint256 flag = i < forced ? BookLines.FORCED : 0;
+                uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ flag;
+                if (!BookLines.isPossible(wh, line.limit())) {
+                    revert IAuctionHouse.LineRefused(lines.number + i, bytes11(uint88(line)));
+                }
             }
         }
     }
 
-    /// @dev A line at one of the prices of the claim, or between them.
-    function _addMarginal(Frame memory frame, Sums memory sums, uint256 line, uint256 at) private pure {
+    /// @dev Any line.
+    function _addSlowly(Frame memory frame, Sums memory sums, uint256 line, uint256 at) private pure {
         unchecked {
             uint256 number = frame.lines.number + (at - frame.lines.first) / BookLines.LINE_BYTES;
             uint256 limit = line.limit();
             uint256 wh = line.quantity();
             (bool sell, uint256 filledWh) = (line.sells(), _fillMarginal(frame, sums, line, number));
-            bool atHi = limit == (sell ? frame.sellHi : frame.buyHi);
-            bool atLo = limit == (sell ? frame.sellLo : frame.buyLo);
-            if (!atHi && !atLo) revert IAuctionHouse.LimitBetween(number);
+            (uint256 lo, uint256 hi) = sell ? (frame.sellLo, frame.sellHi) : (frame.buyLo, frame.buyHi);
+            bool better = sell ? limit < lo : limit > hi;
+            if (!better && limit != lo && limit != hi) revert IAuctionHouse.LimitBetween(number);
             if (sell) {
-                if (atHi) sums.sellAtHi += wh;
-                if (atLo) sums.sellAtLo += wh;
+                if (better) sums.sellBetter += wh;
+                if (limit == lo) sums.sellAtLo += wh;
+                if (limit == hi) sums.sellAtHi += wh;
             } else {
-                if (atHi) sums.buyAtHi += wh;
-                if (atLo) sums.buyAtLo += wh;
+                if (better) sums.buyBetter += wh;
+                if (limit == lo) sums.buyAtLo += wh;
+                if (limit == hi) sums.buyAtHi += wh;
             }
             if (line.account() != frame.grid) return;
             if (sell) sums.gridSold += filledWh;

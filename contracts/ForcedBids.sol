@@ -141,9 +141,11 @@ abstract contract ForcedBids is ZoneSeats {
     function _voidForced(uint16 zone, uint40 interval, bytes calldata lines, uint256 count) internal {
         _markReturned(zone, interval);
         uint256 at = BookLines.place(lines);
-        for (uint256 i; i < count; ++i) {
-            uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
-            _giveBack(zone, line.account(), line.worstMicro());
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
+                _giveBack(zone, line.account(), line.worstMicro());
+            }
         }
         emit AuctionVoided(zone, interval);
     }

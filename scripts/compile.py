@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -83,10 +84,10 @@ class Artifact:
         return bytes(masked)
 
 
-def compiled() -> dict[str, Artifact]:
-    """The contracts that are deployed, by name; compiled at most once for the same sources."""
+def compiled(names: Sequence[str] = DEPLOYED) -> dict[str, Artifact]:
+    """The contracts that are deployed, or others, by name; compiled at most once for the same sources."""
     contracts = _contracts(_sources())
-    return {name: _artifact(name, contracts[f"contracts/{name}.sol"][name]) for name in DEPLOYED}
+    return {name: _artifact(name, contracts[f"contracts/{name}.sol"][name]) for name in names}
 
 
 def compiled_beside(source: Path) -> dict[str, Artifact]:

@@ -7,7 +7,7 @@ import {IStationRegistry} from "../../interfaces/IStationRegistry.sol";
 import {ITariffBook} from "../../interfaces/ITariffBook.sol";
 import {Roles} from "../../Roles.sol";
 import {Vm} from "../Base.sol";
-import {World} from "./World.sol";
+import {PositionVerbs} from "./PositionVerbs.sol";
 
 /// @title States of the chain that can be dropped once they are gone back to.
 interface States {
@@ -15,7 +15,7 @@ interface States {
 }
 
 /// @title Batches: right ones, wrong ones, old ones and shuffled ones.
-abstract contract BatchVerbs is World {
+abstract contract BatchVerbs is PositionVerbs {
     /* TYPES */
 
     /// What a batch is made of, and whether it can be settled as far as its statements go.
@@ -117,8 +117,6 @@ abstract contract BatchVerbs is World {
         _require(_fingerprint() == outcome, "the order of stations changed the outcome");
         ++shuffles;
     }
-
-    function _mostlyUnpausedForBatches() internal virtual;
 
     /// No signature pays twice: neither its batch again, nor its statement alone in a new batch.
     function replay(uint256 seed) external step(seed) {
@@ -256,7 +254,7 @@ abstract contract BatchVerbs is World {
         uint16 duration = uint16(_pick(INTERVAL_S - offset + 1));
         uint256 tariff = _oneIn(8) ? MOST_TARIFFS : _validTariff(s, pole);
         bool discharge = pole.bidirectional && _oneIn(2);
-        if (tariff != MOST_TARIFFS) discharge = _tariffs[tariff].direction == ITariffBook.Direction.Discharge;
+        if (tariff != MOST_TARIFFS) discharge = _discharges(_tariffs[tariff]);
         if (discharge) s.exportWh += energyWh;
         else s.importWh += energyWh;
         uint24 account = tariff == MOST_TARIFFS ? HOUSE : _driver();
@@ -273,7 +271,7 @@ abstract contract BatchVerbs is World {
             ITariffBook.Tariff storage tariff = _tariffs[number];
             if (tariff.payee != pole.payee || tariff.validFrom > s.startTime) continue;
             if (tariff.validTo < s.startTime + s.durationS) continue;
-            if (pole.bidirectional || tariff.direction == ITariffBook.Direction.Charge) return number;
+            if (pole.bidirectional || !_discharges(tariff)) return number;
         }
         return MOST_TARIFFS;
     }
@@ -401,6 +399,7 @@ abstract contract BatchVerbs is World {
         Row memory row = _rowAt(s.rows, index);
         if (row.tariff >= UNBILLED_EXPORT) return payment;
         ITariffBook.Tariff storage tariff = _tariffs[s.tariffBase + row.tariff];
+        if (tariff.direction >= ITariffBook.Direction.MarketCharge) return payment;
         int256 product = int256(row.energyWh) * tariff.priceMicroPerKwh;
         // A price below zero turns the payment round, and so does energy that is given back.
         payment.driverPays = (tariff.priceMicroPerKwh >= 0) == (tariff.direction == ITariffBook.Direction.Charge);
@@ -409,6 +408,11 @@ abstract contract BatchVerbs is World {
         (payment.owed, payment.received) = ((size + 999) / 1000, size / 1000);
         (payment.payer, payment.receiver) =
             payment.driverPays ? (row.account, tariff.payee) : (tariff.payee, row.account);
+    }
+
+    function _discharges(ITariffBook.Tariff storage tariff) private view returns (bool) {
+        return tariff.direction == ITariffBook.Direction.Discharge
+            || tariff.direction == ITariffBook.Direction.MarketDischarge;
     }
 
     function _rowAt(bytes memory rows, uint256 index) internal pure returns (Row memory row) {
@@ -434,7 +438,11 @@ abstract contract BatchVerbs is World {
                 Row memory row = _rowAt(s.rows, j);
                 bool discharge = row.tariff == UNBILLED_EXPORT;
                 if (row.tariff < UNBILLED_EXPORT) {
-                    discharge = _tariffs[s.tariffBase + row.tariff].direction == ITariffBook.Direction.Discharge;
+                    ITariffBook.Tariff storage tariff = _tariffs[s.tariffBase + row.tariff];
+                    discharge = _discharges(tariff);
+                    if (tariff.direction >= ITariffBook.Direction.MarketCharge) {
+                        _bookMetered(s.startTime + uint40(row.startOffsetS), row.account, discharge, row.energyWh);
+                    }
                 }
                 if (discharge) pole.exportedWh += row.energyWh;
                 else pole.importedWh += row.energyWh;

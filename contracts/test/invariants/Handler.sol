@@ -8,7 +8,9 @@ import {IStationRegistry} from "../../interfaces/IStationRegistry.sol";
 import {CourtVerbs} from "./CourtVerbs.sol";
 import {MemberVerbs} from "./MemberVerbs.sol";
 import {MoneyVerbs} from "./MoneyVerbs.sol";
+import {PositionVerbs} from "./PositionVerbs.sol";
 import {StationVerbs} from "./StationVerbs.sol";
+import {World} from "./World.sol";
 
 /// @title All verbs of all contracts, and the comparison of what they left with the model.
 contract Handler is MemberVerbs, MoneyVerbs, StationVerbs, CourtVerbs {
@@ -17,7 +19,7 @@ contract Handler is MemberVerbs, MoneyVerbs, StationVerbs, CourtVerbs {
         super.setUp();
     }
 
-    function setUp() public pure override {
+    function setUp() public pure override(World, PositionVerbs) {
         revert("once is enough");
     }
 
@@ -241,6 +243,11 @@ contract Handler is MemberVerbs, MoneyVerbs, StationVerbs, CourtVerbs {
         _count("dispute", at, court.dispute.selector, 25);
         _count("justify", at, court.justify.selector, 20);
         _count("reverse", at, court.reverse.selector, 25);
+        at = address(positions);
+        _count("openZone", at, positions.openZone.selector);
+        _count("trade", at, positions.trade.selector);
+        _count("conclude", at, positions.conclude.selector);
+        _count("close", at, positions.close.selector, 25);
         return _counts;
     }
 

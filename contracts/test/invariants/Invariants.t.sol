@@ -33,7 +33,7 @@ abstract contract PlatformInvariants {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[58] memory verbs = [
+        bytes4[61] memory verbs = [
             _handler.openAccount.selector,
             _handler.openAccounts.selector,
             _handler.setDriverKey.selector,
@@ -91,6 +91,9 @@ abstract contract PlatformInvariants {
             _handler.justify.selector,
             _handler.justifyMore.selector,
             _handler.reverse.selector,
+            _handler.auction.selector,
+            _handler.closePositions.selector,
+            _handler.closeMorePositions.selector,
             _handler.reactivateStation.selector
         ];
         targets = new FuzzSelector[](1);
@@ -111,6 +114,7 @@ abstract contract PlatformInvariants {
         _handler.checkChain();
         _handler.checkDisputes();
         _handler.checkAuthorisations();
+        _handler.checkPositions();
     }
 
     /* A RUN IN WHICH NOTHING SUCCEEDS SHOWS NOTHING */
@@ -128,6 +132,7 @@ abstract contract PlatformInvariants {
         }
         if (!isLong) return;
         vm.assertTrue(_handler.replays() != 0 && _handler.shuffles() != 0 && _handler.rowsAside() != 0);
+        vm.assertTrue(_handler.positionsAside() != 0);
         vm.assertTrue(_handler.formerKeys() != 0 && _handler.revokedKeys() != 0);
         vm.assertTrue(_handler.withdrawnWhilePaused() != 0);
     }

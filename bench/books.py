@@ -1,0 +1,168 @@
+"""A zone whose auctions are held on a fresh chain: what the benchmarks commit, clear, settle and force."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from web3.contract import Contract
+from web3.types import RPCEndpoint
+
+from bench.consortium import MODULE_DELAY_S, OTHER_ACCOUNTS, Consortium, address_of, key_of
+from domain.auction.book import OrderBook, make_book
+from domain.auction.claim import Claim, NothingCrosses
+from domain.auction.clearing import clear
+from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_order
+from domain.auction.zone import ZoneTerms
+from domain.keccak import keccak
+from domain.signing import SigningDomain
+from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from scripts.compile import compiled
+
+ZONE = 1
+INTERVAL_S = 900
+RING = 128
+"""Intervals after which the contract writes over what it kept of one."""
+GATE_S, REVEAL_S = 300, 60
+CLOSE_AFTER_S, SETTLE_WITHIN_S = 900, 6 * 3_600
+MARGIN_MICRO = 10**7
+GRID = AccountId(len(OTHER_ACCOUNTS))
+LEAST_LIMIT, LIMIT_STEP, LIMITS = 100_000, 5_000, 40
+MOST_WH = 20_000
+
+
+@dataclass(slots=True)
+class AuctionZone:
+    """A consortium with a zone in which all drivers trade; the grid account is the operator's."""
+
+    consortium: Consortium
+    terms: ZoneTerms = field(init=False)
+    house: Contract = field(init=False)
+    domain: SigningDomain = field(init=False)
+    interval_s: UnixSeconds = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = self.consortium
+        accounts, tariffs, escrow = (own.contracts[n] for n in ("AccountRegistry", "TariffBook", "Escrow"))
+        artifacts = compiled(("PositionBook", "AuctionHouse"))
+        positions = own.deployed(
+            artifacts["PositionBook"], accounts.address, tariffs.address, escrow.address, CLOSE_AFTER_S, SETTLE_WITHIN_S
+        )
+        self.house = own.deployed(artifacts["AuctionHouse"], accounts.address, escrow.address, positions.address)
+        for module in (positions, self.house):
+            own.send(escrow.functions.proposeModule(module.address))
+        own.wait(MODULE_DELAY_S)
+        self.terms = ZoneTerms(
+            zone=ZONE, grid=GRID, import_limit_wh=EnergyWh(10**6), export_limit_wh=EnergyWh(10**6)
+        )
+        own.send(self.house.functions.setZone(ZONE, (GRID, 0, 10**6, 10**6)))
+        for at, driver in enumerate(own.drivers()):
+            own.send(accounts.functions.setDriverKey(driver, address_of(_driver_key(driver))), f"driver {at}")
+        self.domain = SigningDomain(own.web3.eth.chain_id, bytes.fromhex(self.house.address[2:]))
+        self.interval_s = UnixSeconds((self._now_s() // INTERVAL_S + 4) * INTERVAL_S)
+
+    def next_turn(self) -> None:
+        """Goes on to the interval that takes the place of this one in the ring."""
+        self.interval_s = UnixSeconds(self.interval_s + RING * INTERVAL_S)
+        self.at(self.interval_s - 4 * INTERVAL_S)
+
+    def at(self, time_s: int) -> None:
+        """Mines a block at this time."""
+        provider = self.consortium.web3.provider
+        provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [time_s])
+        provider.make_request(RPCEndpoint("evm_mine"), [])
+
+    def book(self, rng: random.Random, orders: int) -> OrderBook:
+        """A book of signed orders; each account trades on one side."""
+        drivers = self.consortium.drivers()
+        plain = [
+            Order(
+                account=AccountId(drivers[n % len(drivers)]),
+                zone=ZONE,
+                interval_s=self.interval_s,
+                sell=n % len(drivers) % 2 == 1,
+                quantity_wh=EnergyWh(rng.randrange(500, MOST_WH)),
+                limit_micro_per_kwh=PriceMicroPerKwh(LEAST_LIMIT + LIMIT_STEP * rng.randrange(LIMITS)),
+                expiry_s=self.interval_s,
+                nonce=n // len(drivers),
+            )
+            for n in range(orders)
+        ]
+        return make_book(map(self._accepted, plain), terms=self.terms, interval_s=self.interval_s)
+
+    def commit(self, made: OrderBook) -> Any:
+        """Commits a book in its time."""
+        self.at(self.interval_s - GATE_S + REVEAL_S)
+        count = len(made.orders)
+        return self._sent(self.house.functions.commitBook(ZONE, self.interval_s, count, made.book.digest()))
+
+    def clear(self, made: OrderBook) -> Any:
+        """Clears it in one transaction."""
+        lines = b"".join(made.book.chunks())
+        claim = claim_fields(clear(made.book, self.terms).claim)
+        call = self.house.functions.clear(ZONE, self.interval_s, claim, b"", lines, len(made.orders), 0)
+        return self._sent(call)
+
+    def settle(self, made: OrderBook) -> Any:
+        """Settles a book of one chunk."""
+        (chunk,) = made.book.chunks()
+        claim = claim_fields(clear(made.book, self.terms).claim)
+        proofs = b"".join(map(proof_of, made.orders))
+        fields = (ZONE, self.interval_s, len(made.orders), claim, [keccak(chunk)], 0, chunk, b"", proofs)
+        return self._sent(self.house.functions.settle(*fields))
+
+    def join(self, driver: int) -> None:
+        """The driver takes a seat."""
+        self.consortium.send(self.house.functions.join(ZONE, MARGIN_MICRO), f"driver {driver}")
+
+    def force(self, driver: int) -> Any:
+        """The driver forces a bid."""
+        return self.consortium.send(self.house.functions.force(self._bid()), f"driver {driver}")
+
+    def void(self, driver: int) -> Any:
+        """Gives the money of the bid back, after its time."""
+        self.at(self.interval_s + INTERVAL_S + SETTLE_WITHIN_S + 1)
+        account = self.consortium.drivers()[driver]
+        number = int.from_bytes(self._bid(), "big") >> 136 & (1 << 64) - 1
+        line = (account << 64 | 1 << 62 | number).to_bytes(11, "big")
+        return self._sent(self.house.functions.void(ZONE, self.interval_s, line, b"\x07"))
+
+    def _bid(self) -> bytes:
+        """A buyer's order word as `force` takes it."""
+        fields = ((ZONE, 2), (self.interval_s, 5), (12_345, 4), (250_000 + (1 << 31), 4), (7, 1), (0, 16))
+        return b"".join(number.to_bytes(size, "big") for number, size in fields)
+
+    def _accepted(self, plain: Order) -> AcceptedOrder:
+        key, digest = _driver_key(plain.account), plain.order_hash(self.domain)
+        raw = key.sign_recoverable(digest, hasher=None)
+        signature = raw[:64] + bytes([raw[64] + 27])
+        address = bytes.fromhex(address_of(key)[2:])
+        return accept_order(SignedOrder(plain, signature), driver_key=address, terms=self.terms, domain=self.domain)
+
+    def _sent(self, call: Any) -> Any:
+        return self.consortium.send(call, "operator")
+
+    def _now_s(self) -> int:
+        return int(self.consortium.web3.eth.get_block("latest")["timestamp"])
+
+
+def claim_fields(claim: Claim) -> tuple[bool, int, int, int, int, int, int, int, int]:
+    """A claim as the contract takes it."""
+    if isinstance(claim, NothingCrosses):
+        return (False, 0, claim.price, 0, 0, 0, 0, 0, 0)
+    shares = claim.shares
+    shared = (shares.sell + 1, shares.at_wh, shares.share_wh, shares.remainder, shares.line) if shares else (0,) * 5
+    return (True, claim.volume_wh, claim.lo, claim.hi, *shared)
+
+
+def proof_of(accepted: AcceptedOrder) -> bytes:
+    """70 bytes: r, vs (EIP-2098), expiry and nonce."""
+    signature, order = accepted.signature, accepted.order
+    if signature is None:
+        return b""
+    parity = (signature[64] - 27) << 255
+    vs = int.from_bytes(signature[32:64], "big") | parity
+    return signature[:32] + vs.to_bytes(32, "big") + order.expiry_s.to_bytes(5, "big") + bytes([order.nonce])
+
+
+def _driver_key(account: int) -> Any:
+    return key_of(f"driver key of {account}")
