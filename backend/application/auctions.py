@@ -28,7 +28,7 @@ from backend.application.order_checks import market_time_s, owing_micro, terms_o
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
 from domain.auction.book import CHUNK_LINES
-from domain.chain import Call
+from domain.chain import BlockRef, Call
 from domain.keccak import keccak
 from domain.signing import compact
 from domain.tariff import Direction
@@ -39,6 +39,8 @@ REVEAL_S = 60
 MAX_AT_ONCE = 256
 CLOSE_ACCOUNTS = 64
 ACCOUNTS_ASKED = 100
+MAX_PAUSES = 10_000
+MISSED, UNSETTLED = "no book was committed in time", "the book was not settled in time"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 _CHAIN_BYTES = 25
 _ON_ITS_WAY = (OutboxState.QUEUED, OutboxState.SENT)
@@ -61,10 +63,12 @@ class Pauses:
 
     def refused(self, item: Item) -> None:
         """It waits longer than last time."""
-        before = self._until.get(item, (0.0, 0.0))[1]
+        now_s, before = self.clock.monotonic_s(), self._until.get(item, (0.0, 0.0))[1]
+        if len(self._until) > MAX_PAUSES:
+            self._until = {one: until for one, until in self._until.items() if until[0] > now_s}
         longest_s = FIRST_PAUSE_S if item[2] == Step.COMMIT else LONGEST_PAUSE_S
         pause_s = min(max(2 * before, FIRST_PAUSE_S), longest_s)
-        self._until[item] = (self.clock.monotonic_s() + pause_s, pause_s)
+        self._until[item] = (now_s + pause_s, pause_s)
 
     def done(self, item: Item) -> None:
         """It went on."""
@@ -165,7 +169,9 @@ class Auctions:
             cancelled = unit.zones.cancelled(zone, interval_s)
             accounts = {int(one.order.account) for one in orders}
             owing = {account: owing_micro(unit, account) for account in accounts}
-        if not self._is_read(zone, interval_s, forced):
+        if not self._is_read(zone, interval_s, last, forced):
+            self.pauses.refused(item)
+            log.warning("the chain is not read up to the gate", zone=zone, interval=interval_s, block=last.number)
             return False
         gate = Gate(
             terms=terms,
@@ -177,10 +183,13 @@ class Auctions:
         )
         return self._keep_book(item, select(orders, gate), gate)
 
-    def _is_read(self, zone: int, interval_s: int, forced: Sequence[ForcedOrder]) -> bool:
-        """Whether all forced orders that the chain knows were taken in, and no others."""
-        count, chain = self.house.forced(zone, interval_s)
-        return count == len(forced) and chain == _forced_chain(forced)
+    def _is_read(self, zone: int, interval_s: int, last: BlockRef, forced: Sequence[ForcedOrder]) -> bool:
+        """Whether all that owners sent before the gate was taken in: nonces they cancelled, and orders they forced."""
+        with self.store.read() as unit:
+            closes_s = terms_of(unit, zone, UnixSeconds(interval_s)).closes_s(UnixSeconds(interval_s))
+        if last.time_s < closes_s and self.chain.head() > last.number:
+            return False
+        return self.house.forced(zone, interval_s) == (len(forced), _forced_chain(forced))
 
     def _free(self, accounts: Sequence[int]) -> dict[int, int]:
         found: dict[int, int] = {}
@@ -265,14 +274,16 @@ class Auctions:
         over_s = begun_s - self.house.settle_within_s() - 1
         with self.store.read() as unit:
             late = unit.orders.unfinished(begun_s, OrderState.OPEN, MAX_AT_ONCE)
-            booked = unit.orders.unfinished(over_s, OrderState.BOOKED, MAX_AT_ONCE)
-        if not late and not booked:
-            return
-        with self.store.write() as unit:
-            for zone, interval_s in late:
-                _end(unit, zone, interval_s, OrderState.OPEN, OrderState.LEFT_OUT, "no book was committed in time")
-            for zone, interval_s in booked:
-                _end(unit, zone, interval_s, OrderState.BOOKED, OrderState.VOID, "the book was not settled in time")
+            booked = unit.orders.unfinished(begun_s, OrderState.BOOKED, MAX_AT_ONCE)
+            lost = [place for place in booked if unit.auctions.find(*place) is None]
+            over = [place for place in booked if place[1] <= over_s and place not in lost]
+        ends = [(place, OrderState.OPEN, OrderState.LEFT_OUT, MISSED) for place in late]
+        ends += [(place, OrderState.BOOKED, OrderState.LEFT_OUT, MISSED) for place in lost]
+        ends += [(place, OrderState.BOOKED, OrderState.VOID, UNSETTLED) for place in over]
+        if ends:
+            with self.store.write() as unit:
+                for place, before, after, reason in ends:
+                    _end(unit, place, before, after, reason)
 
 
 _CANDIDATES = (OrderState.OPEN, OrderState.BOOKED)
@@ -316,8 +327,8 @@ def _leave_out(unit: UnitOfWork, chosen: Selection) -> None:
         tell_order(unit, replace(record, state=OrderState.LEFT_OUT, reason=reason))
 
 
-def _end(unit: UnitOfWork, zone: int, interval_s: int, before: OrderState, after: OrderState, reason: str) -> None:
-    for record in unit.orders.book(zone, interval_s, before):
+def _end(unit: UnitOfWork, place: tuple[int, int], before: OrderState, after: OrderState, reason: str) -> None:
+    for record in unit.orders.book(*place, before):
         unit.orders.mark([record.order_hash], after, reason)
         tell_order(unit, replace(record, state=after, reason=reason))
 

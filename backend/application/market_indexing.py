@@ -7,7 +7,7 @@ from typing import Any
 from backend.application.feed import tell_auction, tell_order
 from backend.application.market import Amounts, BookRecord, Cleared, ForcedOrder, OrderState, ZoneSetting
 from backend.application.ports import UnitOfWork
-from domain.auction.book import CHUNK_LINES, LINE_BYTES, decode_line
+from domain.auction.book import LINE_BYTES, decode_line
 from domain.chain import ChainEvent
 from domain.units import MARKET_INTERVAL_S, AccountId
 
@@ -98,13 +98,9 @@ def _auction_cleared(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
 
 
 def _book_settled(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
-    """What each line of the chunk got is in the book, if it was built here."""
-    zone, interval_s, chunk = args["zone"], args["interval"], args["chunk"]
-    unit.auctions.chunk_settled(zone, interval_s, chunk)
-    unit.zones.given_back(zone, interval_s)
-    book = _own_book(unit, zone, interval_s)
-    if book is not None:
-        _enter_fills(unit, book, range(chunk * CHUNK_LINES, min((chunk + 1) * CHUNK_LINES, len(book.fills))))
+    """What is traded counts once all chunks are settled. What was held for forced orders is given back at once."""
+    unit.auctions.chunk_settled(args["zone"], args["interval"], args["chunk"])
+    unit.zones.given_back(args["zone"], args["interval"])
 
 
 def _own_book(unit: UnitOfWork, zone: int, interval_s: int) -> BookRecord | None:
@@ -113,30 +109,28 @@ def _own_book(unit: UnitOfWork, zone: int, interval_s: int) -> BookRecord | None
     return book if book is not None and auction is not None and book.digest == auction.digest else None
 
 
-def _enter_fills(unit: UnitOfWork, book: BookRecord, numbers: range) -> None:
-    """The fills of some lines, in the positions and beside the orders. Forced lines have no order of ours.
+def _concluded(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
+    zone, interval_s = args["zone"], args["interval"]
+    unit.auctions.concluded(zone, interval_s, args["feeMicroPerKwh"])
+    book = _own_book(unit, zone, interval_s)
+    if book is not None:
+        _enter_fills(unit, book)
+    tell_auction(unit, zone, interval_s, "concluded")
+
+
+def _enter_fills(unit: UnitOfWork, book: BookRecord) -> None:
+    """What each line got, in the positions and beside the orders. Forced lines come first, and have no order of ours.
 
     The grid account has no position to close: the others are closed against it.
     """
     setting = unit.zones.setting(book.zone, book.interval_s)
     grid = setting.grid if setting else None
-    forced = len(book.fills) - len(book.hashes)
-    for number in numbers:
-        line, wh = decode_line(book.lines[number * LINE_BYTES : (number + 1) * LINE_BYTES]), book.fills[number]
+    for number, wh in enumerate(book.fills):
+        line = decode_line(book.lines[number * LINE_BYTES : (number + 1) * LINE_BYTES])
         if wh and line.account != grid:
             amounts = Amounts(sold_wh=wh) if line.sell else Amounts(bought_wh=wh)
             unit.positions.add(book.zone, book.interval_s, line.account, amounts)
-    unit.orders.settled({book.hashes[n - forced]: book.fills[n] for n in numbers if n >= forced})
-
-
-def _concluded(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
-    """If nothing crossed, no chunk is settled: all orders got nothing."""
-    zone, interval_s = args["zone"], args["interval"]
-    unit.auctions.concluded(zone, interval_s, args["feeMicroPerKwh"])
-    book = _own_book(unit, zone, interval_s)
-    if book is not None and not args["crossed"]:
-        unit.orders.settled(dict.fromkeys(book.hashes, 0))
-    tell_auction(unit, zone, interval_s, "concluded")
+    unit.orders.settled(dict(zip(book.hashes, book.fills[len(book.forced_nonces) :], strict=True)))
 
 
 def _voided(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:

@@ -65,12 +65,12 @@ class Positions:
     def closed(
         self, zone: int, interval_s: int, account: int, amounts: Amounts, *, net_micro: int, set_aside: bool
     ) -> None:
-        """What was open is not any more."""
+        """Nothing of it is open any more."""
         row = self._row(zone, interval_s, account)
-        left = {name: max(0, row[name] - getattr(amounts, name)) for name in _AMOUNTS}
+        left = dict.fromkeys(_AMOUNTS, 0)
         done = {f"closed_{name}": row[f"closed_{name}"] + getattr(amounts, name) for name in _AMOUNTS}
         money = {"net_micro": row["net_micro"] + net_micro, "set_aside": row["set_aside"] or set_aside}
-        self._change(row["serial"], left | done | money | {"open": any(left.values())})
+        self._change(row["serial"], left | done | money | {"open": False})
 
     def _row(self, zone: int, interval_s: int, account: int) -> RowMapping:
         table = t.positions

@@ -1,7 +1,6 @@
 """A zone with members that trade in it, on a chain whose time can be moved on."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,10 +52,22 @@ class Market:
         self.join(driver, margin_micro)
         return driver
 
+    def members(self, count: int) -> list[Driver]:
+        """Members that joined the zone, opened together."""
+        owners = [(new_key("owner"), new_key("driver")) for _ in range(count)]
+        people = [{"owner": address_text(o.address), "driver_key": address_text(d.address)} for o, d in owners]
+        accounts = self.api.operate("/v1/accounts", {"members": people})["accounts"]
+        paid_in = [{"account": account, "amount_micro": 10**9} for account in accounts]
+        self.api.operate("/v1/deposits", {"deposits": paid_in})
+        drivers = [Driver(AccountId(a), o, d) for a, (o, d) in zip(accounts, owners, strict=True)]
+        for driver in drivers:
+            assert self.at.transact(wallet(driver), "AuctionHouse", "join", ZONE, 0)
+        wait_until(lambda: self.api.get("/v1/events", name="Joined", account=accounts[-1])["items"])
+        return drivers
+
     def join(self, driver: Driver, margin_micro: int = 0) -> None:
-        before = len(self.api.get("/v1/events", name="Joined", limit=500)["items"])
         assert self.at.transact(wallet(driver), "AuctionHouse", "join", ZONE, margin_micro)
-        wait_until(lambda: len(self.api.get("/v1/events", name="Joined", limit=500)["items"]) > before)
+        wait_until(lambda: self.api.get("/v1/events", name="Joined", account=driver.account)["items"])
 
     def order(self, account: int, key: Key, wh: int, limit: int, *, sell: bool = False, **other: Any) -> SignedOrder:
         """A signed order with the next nonce of the account."""
@@ -106,6 +117,21 @@ class Market:
         )
         assert self.at.transact(wallet(driver), "AuctionHouse", "force", forced_word(order))
 
+    def word(self, driver: Driver, wh: int, limit: int, *, nonce: int) -> bytes:
+        """An order to buy, as it is sealed and revealed."""
+        return forced_word(
+            ForcedOrder(
+                zone=ZONE,
+                interval_s=self.interval_s,
+                account=driver.account,
+                sell=False,
+                quantity_wh=wh,
+                limit_micro_per_kwh=limit,
+                nonce=nonce,
+                place=0,
+            )
+        )
+
     def state(self, order: str) -> str:
         return str(self.api.get(f"/v1/orders/{order}")["state"])
 
@@ -148,8 +174,7 @@ def new_market(api: Api, *, import_wh: int = 10**6, export_wh: int = 10**6) -> M
     api.operate(f"/v1/accounts/{grid}/deposits", {"amount_micro": 10**10})
     now_s = chain_time(at)
     interval_s = now_s - now_s % INTERVAL_S + 2 * INTERVAL_S
-    window = {"valid_from": interval_s - 86_400 * 0 - 3 * INTERVAL_S, "valid_to": interval_s + 86_400}
-    window["valid_from"] = max(window["valid_from"], now_s + 60)
+    window = {"valid_from": now_s + 60, "valid_to": interval_s + 86_400}
     prices = {"market_charge": CHARGE_PRICE, "market_discharge": DISCHARGE_PRICE}
     bodies = [{"direction": name, "price_micro_per_kwh": price} | window for name, price in prices.items()]
     api.operate("/v1/tariffs", {"tariffs": bodies})
@@ -174,8 +199,3 @@ def move_to(at: Site, time_s: int) -> None:
     assert time_s > now_s, (time_s, now_s)
     at.request("evm_setNextBlockTimestamp", time_s)
     at.request("anvil_mine", "0x1")
-
-
-def holds(what: Callable[[], Json], **fields: object) -> Callable[[], bool]:
-    """Whether a shape has these fields."""
-    return lambda: fields.items() <= what().items()
