@@ -51,9 +51,7 @@ class AuctionZone:
         for module in (positions, self.house):
             own.send(escrow.functions.proposeModule(module.address))
         own.wait(MODULE_DELAY_S)
-        self.terms = ZoneTerms(
-            zone=ZONE, grid=GRID, import_limit_wh=EnergyWh(10**6), export_limit_wh=EnergyWh(10**6)
-        )
+        self.terms = ZoneTerms(zone=ZONE, grid=GRID, import_limit_wh=EnergyWh(10**6), export_limit_wh=EnergyWh(10**6))
         own.send(self.house.functions.setZone(ZONE, (GRID, 0, 10**6, 10**6)))
         for at, driver in enumerate(own.drivers()):
             own.send(accounts.functions.setDriverKey(driver, address_of(_driver_key(driver))), f"driver {at}")
