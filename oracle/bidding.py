@@ -18,6 +18,7 @@ from domain.bidding.forecast import PriceForecast
 from domain.bidding.stay import Battery, Moved, Slot, Stay, slots_of
 from domain.bidding.vehicle import Decision, decide
 from domain.signing import Signer, SigningDomain
+from domain.tariff import Direction, TariffTable
 from domain.units import (
     MARKET_INTERVAL_S,
     AccountId,
@@ -28,7 +29,7 @@ from domain.units import (
 )
 from domain.wire import order_to_json
 from oracle.acn import RATED_POWER_W, ReplaySession
-from oracle.errors import BackendRefused
+from oracle.errors import BackendRefused, NoMarketPrice
 from oracle.pack import FLOOR_BP, battery_of
 from oracle.plan import plan_of
 
@@ -61,6 +62,28 @@ class TariffPort(Protocol):
     def charge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh: ...
 
     def discharge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh: ...
+
+
+class PublishedPrices:
+    """`TariffPort` over the tariffs that a zone's grid account published."""
+
+    def __init__(self, tariffs: TariffTable, grid: AccountId) -> None:
+        self._tariffs, self._grid = tariffs, grid
+
+    def charge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh:
+        """NoMarketPrice if none is published."""
+        return self._price(Direction.MARKET_CHARGE, interval_s)
+
+    def discharge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh:
+        """NoMarketPrice if none is published."""
+        return self._price(Direction.MARKET_DISCHARGE, interval_s)
+
+    def _price(self, direction: Direction, interval_s: UnixSeconds) -> PriceMicroPerKwh:
+        for tariff in self._tariffs:
+            ours = tariff.payee == self._grid and tariff.direction == direction
+            if ours and tariff.covers(interval_s, interval_s + MARKET_INTERVAL_S):
+                return tariff.price_micro_per_kwh
+        raise NoMarketPrice(self._grid, direction.label, interval_s)
 
 
 class OrderDesk:

@@ -187,6 +187,9 @@ class BackendClient:
     def post_authorisation(self, body: str) -> None:
         self._post("/sessions", body)
 
+    def post_order(self, body: str) -> None:
+        self._post("/orders", body)
+
     def post_statement(self, body: str) -> None:
         self._post("/statements", body)
 

@@ -138,3 +138,17 @@ class DevicesHalted(OracleError):
     def __init__(self, halted: Sequence[str]) -> None:
         super().__init__(f"{len(halted)} could not go on, the others are done; the first: {halted[0]}")
         self.halted = halted
+
+
+# --- the market --------------------------------------------------------------------------------
+
+
+class NoMarketPrice(OracleError):
+    """Nobody knows what energy costs that is not traded in an interval."""
+
+    def __init__(self, grid: int, direction: str, interval_s: int) -> None:
+        super().__init__(
+            f"grid account {grid} published no {direction} price that holds in all of interval {interval_s}; "
+            "publish one before vehicles bid"
+        )
+        self.grid, self.direction, self.interval_s = grid, direction, interval_s

@@ -167,7 +167,7 @@ class Record:
 def enrolled() -> Record:
     """Accounts with deposits, two stations and the tariffs of the made-up world."""
     record = Record()
-    for gate, modules in (("StationRegistry", [SETTLEMENT]), ("Escrow", [SETTLEMENT, COURT])):
+    for gate, modules in (("StationRegistry", [SETTLEMENT]), ("Escrow", [SETTLEMENT, COURT, POSITIONS, AUCTIONS])):
         for module in modules:
             record.event(gate, "ModuleProposed", module=module, activeFrom=record.now_s())
         record.event(gate, "ModulesSealed", moduleDelay=MODULE_DELAY_S)

@@ -12,11 +12,12 @@ from domain.bidding.forecast import PriceForecast
 from domain.bidding.stay import Battery, Moved, Stay
 from domain.bidding.supply import offer_generation
 from domain.signing import SigningDomain
-from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
+from domain.tariff import Direction, Tariff, TariffTable
+from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, TariffId, UnixSeconds
 from domain.wire import order_from_json
 from oracle.acn import read_sessions
-from oracle.bidding import OrderDesk, Traded, VehicleBidding, stay_of
-from oracle.errors import BackendRefused
+from oracle.bidding import OrderDesk, PublishedPrices, Traded, VehicleBidding, stay_of
+from oracle.errors import BackendRefused, NoMarketPrice
 from oracle.keystore import KeySigner
 from scripts.day import EXCERPT
 
@@ -153,6 +154,31 @@ def test_forecast_counts_the_fee_and_stays_within_the_tariffs(seen: int, limit: 
         forecast.note(UnixSeconds(at(number) - 86_400), PriceMicroPerKwh(seen))
     [bid, *_] = bidding(Inbox(), forecast, need_wh=500).bid(at(0), UnixSeconds(START_S - 901)).bids
     assert bid.limit_micro_per_kwh == limit
+
+
+def test_published_prices_are_those_of_the_grid_account_that_hold_in_the_whole_interval() -> None:
+    def tariff(number: int, payee: int, direction: Direction, price: int) -> Tariff:
+        return Tariff(
+            tariff=TariffId(number),
+            payee=AccountId(payee),
+            direction=direction,
+            price_micro_per_kwh=PriceMicroPerKwh(price),
+            valid_from_s=at(0),
+            valid_to_s=UnixSeconds(at(2) - 1),
+        )
+
+    table = TariffTable(
+        [
+            tariff(0, 9, Direction.CHARGE, 1),
+            tariff(1, 8, Direction.MARKET_CHARGE, 2),
+            tariff(2, 9, Direction.MARKET_CHARGE, 3),
+            tariff(3, 9, Direction.MARKET_DISCHARGE, 4),
+        ]
+    )
+    prices = PublishedPrices(table, AccountId(9))
+    assert (prices.charge_at(at(0)), prices.discharge_at(at(0))) == (3, 4)
+    with pytest.raises(NoMarketPrice, match="no market_charge price"):
+        prices.charge_at(at(1))
 
 
 def test_recorded_session_as_a_stay_needs_what_was_delivered_and_can_take_it() -> None:
