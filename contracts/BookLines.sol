@@ -20,7 +20,8 @@ library MarketDesign {
     int256 internal constant CAP = 4_000_000;
     uint256 internal constant CHUNK_LINES = 1_024;
     uint256 internal constant MAX_LINES = type(uint16).max;
-    uint256 internal constant MAX_FORCED = 1_024;
+    /// @notice With the 64 signed ones of an account they stay below the 2^40 Wh that a position holds.
+    uint256 internal constant MAX_FORCED = 896;
     uint256 internal constant NONCES = 64;
 
     /// @notice The gate of an interval, of which none begins at 0.

@@ -161,8 +161,8 @@ contract AuctionForcedTest is AuctionBase {
         house.force(bytes32(uint256(order) + (1 << 200)));
     }
 
-    function test_force_noMoreThan1024() public {
-        for (uint256 i; i < 1_024; ++i) {
+    function test_force_noMoreThan896() public {
+        for (uint256 i; i < 896; ++i) {
             _force(_sell(ONE, 1, 1, 0));
         }
         vm.expectRevert(abi.encodeWithSelector(IAuctionHouse.TooManyForced.selector, ZONE, SLOT));
