@@ -342,13 +342,16 @@ contract PositionClosingTest is MarketBase {
 
     function test_whatComesToNothingIsClosedBesideWhoCannotPay() public {
         _openRivalZone(8, 400_000, 0);
+        _request(RIVAL, RIVAL_ACCOUNT, RICH);
         uint40 interval = NOW + 1 days;
         _metered(RIVAL_ACCOUNT, interval, ALICE, 0, 1000);
-        _metered(RIVAL_ACCOUNT, interval, CAROL, 1000, 0);
-        vm.warp(interval + INTERVAL_S + SETTLE_WITHIN_S + 1);
-        positions.close(8, interval, _accounts(ALICE, CAROL), chargeTariff, dischargeTariff);
+        _trade(8, interval, BOB, true, 1000, 0);
+        _metered(RIVAL_ACCOUNT, interval, BOB, 0, 1000);
+        positions.conclude(8, interval, IPositionBook.Result(true, true, 300_000, 0));
+        vm.warp(interval + INTERVAL_S + CLOSE_AFTER_S);
+        positions.close(8, interval, _accounts(ALICE, BOB), chargeTariff, dischargeTariff);
         _assertFree(ALICE, RICH);
-        vm.assertEq(escrow.debtOf(CAROL, 0).owedMicro, 400_000);
+        vm.assertEq(escrow.debtOf(RIVAL_ACCOUNT, 0).owedMicro, 300_000);
         vm.assertEq(positions.positionOf(8, interval, ALICE).exportedWh, 0);
     }
 
