@@ -31,7 +31,8 @@ from backend.adapters.evidence.kubo import KuboEvidence
 from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
-from backend.application.auctions import Auctions, Pauses
+from backend.application.auction_pauses import Pauses
+from backend.application.auctions import Auctions
 from backend.application.evidence import Evidence
 from backend.application.feed import Feed
 from backend.application.idempotency import Keys

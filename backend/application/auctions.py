@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from backend.application.auction_pauses import Item, Pauses
 from backend.application.errors import ChainUnavailable, TransactionRefused
 from backend.application.feed import tell_order
 from backend.application.filters import Page, TariffFilter
@@ -39,40 +40,11 @@ REVEAL_S = 60
 MAX_AT_ONCE = 256
 CLOSE_ACCOUNTS = 64
 ACCOUNTS_ASKED = 100
-MAX_PAUSES = 10_000
 MISSED, UNSETTLED = "no book was committed in time", "the book was not settled in time"
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 _CHAIN_BYTES = 25
 _ON_ITS_WAY = (OutboxState.QUEUED, OutboxState.SENT)
 
-Item = tuple[int, int, Step]
-
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Pauses:
-    """Steps that the contracts refused wait before they are tried again, each time twice as long."""
-
-    clock: Clock
-    _until: dict[Item, tuple[float, float]] = field(default_factory=dict)
-
-    def holds(self, item: Item) -> bool:
-        """Whether the step has to wait."""
-        return item in self._until and self.clock.monotonic_s() < self._until[item][0]
-
-    def refused(self, item: Item) -> None:
-        """It waits longer than last time."""
-        now_s, before = self.clock.monotonic_s(), self._until.get(item, (0.0, 0.0))[1]
-        if len(self._until) > MAX_PAUSES:
-            self._until = {one: until for one, until in self._until.items() if until[0] > now_s}
-        longest_s = FIRST_PAUSE_S if item[2] == Step.COMMIT else LONGEST_PAUSE_S
-        pause_s = min(max(2 * before, FIRST_PAUSE_S), longest_s)
-        self._until[item] = (now_s + pause_s, pause_s)
-
-    def done(self, item: Item) -> None:
-        """It went on."""
-        self._until.pop(item, None)
 
 
 @dataclass(frozen=True, slots=True)
