@@ -12,6 +12,7 @@ from bench.audit_market_life import FIRST_S, SECOND_S
 from domain.auction.book import LINE_BYTES, book_digest
 from domain.audit import FindingCode as Code
 from domain.audit.market_calls import PROOF_BYTES, decode_settle
+from domain.audit.seats import auction_of
 from domain.chain import Call, ChainEvent
 from domain.units import UnixSeconds
 
@@ -28,11 +29,20 @@ _MINUTE_S = 60
 # --- events --------------------------------------------------------------------------------------
 
 
+def _place(liar: Liar, name: str, **which: object) -> int:
+    """The place of an event, any one of this name with these arguments; a forced order names its interval itself."""
+    if name != "BidForced" or "interval" not in which:
+        return liar.event(name, **which)
+    forced = [at for at, event in enumerate(liar.record.log) if event.name == name]
+    words = {at: int.from_bytes(liar.record.log[at].args["order"], "big") for at in forced}
+    return liar.rng.choice([at for at in forced if auction_of(words[at])[1] == which["interval"]])
+
+
 def _told(name: str, code: Code, change: Change, *around: str, where: str = "", **which: object) -> Kind:
     """A kind in which a node tells an event of this name, with these arguments, otherwise than it was."""
 
     def plant(liar: Liar) -> Planted:
-        at = liar.event(name, **which)
+        at = _place(liar, name, **which)
         before = liar.alter(at, **change(liar, liar.record.log[at].args))
         return Planted(((code, where or f"block {before.block}"),), (f"block {before.block}", *around))
 
@@ -43,7 +53,7 @@ def _untold(name: str, code: Code, where: str, *around: str, **which: object) ->
     """A kind in which a node keeps an event to itself."""
 
     def plant(liar: Liar) -> Planted:
-        event = liar.record.log.pop(liar.event(name, **which))
+        event = liar.record.log.pop(_place(liar, name, **which))
         return Planted(((code, where or f"block {event.block}"),), (f"block {event.block}", *around))
 
     return plant
@@ -64,7 +74,7 @@ def _at_another_time(name: str, code: Code, seconds: int, *around: str, **which:
     """A kind in which a block is said to have been made at another time."""
 
     def plant(liar: Liar) -> Planted:
-        number = liar.record.log[liar.event(name, **which)].block
+        number = liar.record.log[_place(liar, name, **which)].block
         block = liar.record.blocks[number]
         liar.record.blocks[number] = replace(block, time_s=UnixSeconds(block.time_s + seconds))
         return Planted(((code, f"block {number}"),), (f"block {number}", *around))

@@ -22,6 +22,7 @@ from domain.bidding.forecast import PriceForecast
 from domain.bidding.stay import Moved, slots_of
 from domain.bidding.supply import back_up, offer_generation
 from domain.keccak import keccak
+from domain.market import IntervalPrices, Position, close_position
 from domain.signing import SigningDomain
 from domain.units import (
     MARKET_INTERVAL_S,
@@ -200,11 +201,15 @@ class Simulation:
     ) -> None:
         """Closes the positions of an interval, all against the grid account."""
         market, charge, discharge = self.market, self._tariffs.charge_at(at_s), self._tariffs.discharge_at(at_s)
+        prices = IntervalPrices(
+            clearing=clearing.price_micro_per_kwh,
+            fee=self._terms.fee_micro_per_kwh,
+            charge=charge,
+            discharge=discharge,
+        )
         owed: dict[AccountId, int] = {}
         for account, energy in moved.items():
-            trades = traded.get(account, Traded())
-            prices = (clearing.price_micro_per_kwh, self._terms.fee_micro_per_kwh, charge, discharge)
-            owed[account] = owed_micro(trades, energy, *prices)
+            owed[account] = owed_micro(traded.get(account, Traded()), energy, prices)
             market.imported_wh[account] += energy.imported_wh
             market.exported_wh[account] += energy.exported_wh
         owed[GRID] = -sum(owed.values())
@@ -231,15 +236,16 @@ class Simulation:
             self.market.plain_micro[account] += cost_ceil(EnergyWh(charged_wh), slot.charge)
 
 
-def owed_micro(traded: Traded, moved: Moved, price: int | None, fee: int, charge: int, discharge: int) -> int:
+def owed_micro(traded: Traded, moved: Moved, prices: IntervalPrices) -> int:
     """What a position comes to for its account, as `IPositionBook.close` says; below zero it receives."""
-    dear, cheap = (charge, discharge) if price is None else (max(price, charge), min(price, discharge))
-    bought, sold = traded.bought_wh, traded.sold_wh
-    imported, exported = moved.imported_wh, moved.exported_wh
-    exact = bought * ((price or 0) + fee) - sold * (price or 0)
-    exact += max(0, imported - bought) * dear - max(0, bought - imported) * cheap
-    exact += max(0, sold - exported) * dear - max(0, exported - sold) * cheap
-    return -(-exact // WH_PER_KWH)
+    position = Position(
+        bought_wh=EnergyWh(traded.bought_wh),
+        sold_wh=EnergyWh(traded.sold_wh),
+        imported_wh=EnergyWh(moved.imported_wh),
+        exported_wh=EnergyWh(moved.exported_wh),
+    )
+    one = close_position(position, prices)
+    return one.owed_micro if one.account_pays else -one.received_micro
 
 
 def gains_micro(market: Market) -> dict[str, int]:

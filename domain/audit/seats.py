@@ -181,18 +181,15 @@ class Seats:
     # --- orders that are sent to the chain -------------------------------------------------------
 
     def _forced(self, event: ChainEvent, time_s: int, where: str) -> None:
-        args, order = event.args, int.from_bytes(event.args["order"], "big")
-        zone, interval_s, account = args["zone"], args["interval"], args["account"]
-        named = (order >> 240, order >> 200 & (1 << 40) - 1)
-        if named != (zone, interval_s):
-            self._report(FindingCode.EVENT_MISMATCH, where, str(named), str((zone, interval_s)))
+        account, order = event.args["account"], int.from_bytes(event.args["order"], "big")
+        zone, interval_s = auction_of(order)
         line = line_of(account, order)
         nonce = order >> _ORDER_TAIL_BITS & 0xFF
         if nonce >= NONCES or not self._is_possible(zone, interval_s, line):
             self._forced_finding(where, "an order that the zone can have", event.args["order"].hex())
         gate_s = interval_s - GATE_S
         if time_s >= gate_s:
-            self._revealed(event, time_s, where)
+            self._revealed(event, (zone, interval_s), time_s, where)
         elif interval_s > time_s + AHEAD_S:
             self._forced_finding(where, f"an interval up to {time_s + AHEAD_S}", f"interval {interval_s}")
         self._take(zone, account, worst_micro(decode_line(line)), where)
@@ -210,12 +207,12 @@ class Seats:
             return False
         return True
 
-    def _revealed(self, event: ChainEvent, time_s: int, where: str) -> None:
+    def _revealed(self, event: ChainEvent, auction: tuple[int, int], time_s: int, where: str) -> None:
         """An order after the gate was sealed before, and gets its bond back."""
-        args, auction = event.args, (event.args["zone"], event.args["interval"])
-        if time_s >= args["interval"] - GATE_S + REVEAL_S:
-            self._seal(where, f"orders before {args['interval'] - GATE_S + REVEAL_S}", f"one at {time_s}")
-        self._take(args["zone"], args["account"], -BOND_MICRO, where)
+        args, until_s = event.args, auction[1] - GATE_S + REVEAL_S
+        if time_s >= until_s:
+            self._seal(where, f"orders before {until_s}", f"one at {time_s}")
+        self._take(auction[0], args["account"], -BOND_MICRO, where)
         call = self._transactions.call_of(event.tx)
         if call.to != self._deployed.auctions or call.data[:4] != REVEAL_SELECTOR:
             return  # Its owner is a contract: which seal it opened is not to be seen here, but it had one.
@@ -263,6 +260,11 @@ class Seats:
         self._report(FindingCode.FORCED_MISMATCH, where, expected, found)
 
 
+def auction_of(order: int) -> tuple[int, int]:
+    """Zone and interval of a forced order, from its word."""
+    return order >> 240, order >> 200 & (1 << 40) - 1
+
+
 def line_of(account: int, order: int) -> bytes:
     """The line of a forced order, from its word: zone u16, interval u40, amount u32, limit u32, nonce u8, zeros."""
     numbers = order >> _ORDER_TAIL_BITS + 8 & (1 << 64) - 1
@@ -277,7 +279,9 @@ def worst_micro(line: Line) -> int:
 
 def place_of(event: ChainEvent) -> str:
     """Where an event of the market is, for findings."""
-    args = event.args
+    args = dict(event.args)
+    if event.name == "BidForced":
+        args["zone"], args["interval"] = auction_of(int.from_bytes(args["order"], "big"))
     parts = [f"block {event.block}, {event.name}"]
     parts += [f"{name} {args[name]}" for name in ("zone", "interval", "account") if name in args]
     return ", ".join(parts)

@@ -9,9 +9,9 @@ from domain.audit import FindingCode
 from domain.market import MarketRow
 from domain.statement import Row
 from domain.tariff import Direction
-from domain.units import EnergyWh
+from domain.units import EnergyWh, UnixSeconds
 from tests.unit.audit.record import Evidence, Record, enrolled, publish, settle, two_days
-from tests.vectors.world import ALICE, CHARGE, DISCHARGE, OPERATOR, signed_statement, tariff, tariffs
+from tests.vectors.world import ALICE, BOB, CHARGE, DISCHARGE, OPERATOR, START_S, signed_statement, tariff, tariffs
 
 MARKET = {
     CHARGE: tariff(20, OPERATOR, Direction.MARKET_CHARGE, 400_000),
@@ -93,3 +93,19 @@ def test_rows_that_were_metered_without_a_batch_are_named() -> None:
     record = market_world()
     record.event("PositionBook", "Metered", rows=record.events[metered(record)].args["rows"])
     assert codes(record) == {FindingCode.METERING_MISMATCH}
+
+
+@pytest.mark.parametrize(("before_s", "found"), [(7_200, {FindingCode.OFF_MARKET}), (-7_200, set())])
+def test_row_of_a_member_that_was_billed_beside_the_market_is_named(before_s: int, found: set[FindingCode]) -> None:
+    record = market_world()
+    at = next(i for i, event in enumerate(record.events) if event.name == "Joined")
+    alice = record.events[at]
+    record.events.insert(at, replace(alice, tx=b"\x07" * 32, args={"zone": 1, "account": BOB}))
+    record.times[alice.block] = UnixSeconds(START_S - before_s)
+    assert codes(record) == found
+
+
+def test_market_row_of_an_account_that_never_joined_is_named() -> None:
+    record = market_world()
+    record.events = [event for event in record.events if event.name != "Joined"]
+    assert codes(record) == {FindingCode.OFF_MARKET}
