@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.text import parse_address
-from domain.units import MICRO_PER_EURO, AccountId
+from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, AccountId, UnixSeconds
 from oracle.acn import ReplaySession
 from oracle.sitemap import SunSite, read_site_map
 from oracle.sun import sun_of
@@ -102,6 +102,12 @@ def _write_map(at: Platform, site: dict[str, Any]) -> None:
 def span_of(sessions: list[ReplaySession]) -> tuple[int, int]:
     """From the first local midnight to the last departure."""
     return min(session.local_midnight_s for session in sessions), max(session.departure_s for session in sessions)
+
+
+def intervals_of(sessions: list[ReplaySession]) -> list[UnixSeconds]:
+    """The market intervals from the first arrival to the last departure."""
+    first_s, last_s = min(s.arrival_s for s in sessions), max(s.departure_s for s in sessions)
+    return [UnixSeconds(at_s) for at_s in range(first_s - first_s % MARKET_INTERVAL_S, last_s, MARKET_INTERVAL_S)]
 
 
 def operator_account(at: Platform) -> int:

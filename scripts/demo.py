@@ -22,13 +22,24 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from domain.errors import WattledgerError
-from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, WH_PER_KWH, UnixSeconds
+from domain.units import MICRO_PER_EURO, WH_PER_KWH
 from oracle.acn import ReplaySession, read_sessions
 from oracle.plan import plan_of
 from scripts.anvil import ROOT, AnvilFailed
 from scripts.chain import ChainFailed
 from scripts.compile import CompileFailed, compiled
-from scripts.day import EXCERPT, HOLDERS, PLANS, SITE_ZONE, Replay, open_market, operator_account, register, span_of
+from scripts.day import (
+    EXCERPT,
+    HOLDERS,
+    PLANS,
+    SITE_ZONE,
+    Replay,
+    intervals_of,
+    open_market,
+    operator_account,
+    register,
+    span_of,
+)
 from scripts.kubo import KuboFailed
 from scripts.market import Contracts, MarketDay, prices_of
 from scripts.market_report import market_figures
@@ -124,21 +135,21 @@ def run(arguments: Arguments, console: Console) -> int:
 def _trade(at: Platform, sessions: list[ReplaySession], console: Console) -> MarketDay:
     """The day's auctions, in the chain's time."""
     traders = open_market(at, sessions)
-    intervals = [UnixSeconds(at_s) for at_s in range(traders.sun.from_s, traders.sun.to_s, MARKET_INTERVAL_S)]
+    contracts, intervals = Contracts.of(at), intervals_of(sessions)
     at.say(f"trading the day: {len(intervals)} auctions, cleared by the backend, checked by the contract")
-    day = MarketDay(at, Contracts.of(at), traders, prices_of(at, intervals))
+    day = MarketDay(at, contracts, traders, prices_of(at, intervals))
     with _progress(console) as progress:
         task = progress.add_task("", total=len(intervals))
         day.run(intervals, at.folder / PLANS, lambda text: progress.update(task, description=text, advance=1))
     at.say(f"{len(intervals)} auctions over, {day.orders:,} signed orders")
-    Contracts.of(at).move_to(traders.sun.to_s)
+    contracts.move_to(day.sun.to_s)
     return day
 
 
 def _close(at: Platform, market: MarketDay, console: Console) -> None:
     """Lets the time pass until positions are closed, and waits for it."""
     at.say("closing the market's positions: trades against what was metered")
-    Contracts.of(at).move_to(market.traders.sun.to_s + at.close_after_s + 1)
+    Contracts.of(at).move_to(market.sun.to_s + at.close_after_s + 1)
     deadline = time.monotonic() + CLOSE_LIMIT_S
     with _progress(console) as progress:
         task = progress.add_task("", total=None)

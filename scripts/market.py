@@ -5,8 +5,10 @@ What the vehicles' agents then plan goes into a file that the oracles follow.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from domain.text import parse_address
 from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
 from oracle import keystore
 from oracle.acn import ReplaySession
-from oracle.bidding import OrderDesk, Traded, VehicleBidding, stay_of
+from oracle.bidding import OrderDesk, TariffPort, Traded, VehicleBidding, stay_of
 from oracle.course import Planned
 from oracle.plan_file import add_plan
 from oracle.sun import Sun
@@ -39,6 +41,8 @@ BIDDING_S, COMMITTING_S = 600, 240
 AUCTION_LIMIT_S = 60
 POLL_S = 0.02
 AT_ONCE = 500
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -74,25 +78,32 @@ class Contracts:
             self.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
 
 
+class NotOver(Exception):
+    """An auction that is not settled yet."""
+
+
 @dataclass(slots=True)
-class _Inbox:
+class Inbox:
     """Gathers orders, and posts them together."""
 
     at: Platform
     waiting: list[dict[str, Any]] = field(default_factory=list)
     taken: int = 0
+    strict: bool = True
 
     def post_order(self, body: str) -> None:
         self.waiting.append(json.loads(body))
 
     def empty(self) -> None:
-        """PlatformFailed if the backend does not take one of them."""
-        for first in range(0, len(self.waiting), AT_ONCE):
-            answer = self.at.post("/v1/orders/batch", {"orders": self.waiting[first : first + AT_ONCE]})
-            if answer["refused"]:
-                raise PlatformFailed(f"an order was refused: {answer['refused'][0]['detail']}")
+        """If it is strict, PlatformFailed if the backend does not take one of them."""
+        waiting, self.waiting = self.waiting, []
+        for first in range(0, len(waiting), AT_ONCE):
+            answer = self.at.post("/v1/orders/batch", {"orders": waiting[first : first + AT_ONCE]})
+            for refused in answer["refused"]:
+                if self.strict:
+                    raise PlatformFailed(f"an order was refused: {refused['detail']}")
+                _log.warning("an order was refused: %s", refused["detail"])
             self.taken += answer["accepted"]
-        self.waiting.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,61 +122,60 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traders:
-    """Who trades on the day: vehicles with their stays, photovoltaics, and the grid account; each one's key."""
+    """Who trades: vehicles with their stays, photovoltaics, and the grid account; each one's key."""
 
     vehicles: Mapping[AccountId, ReplaySession]
-    sun: Sun
+    sun: Sun | None
     grid: AccountId
     keys: Mapping[AccountId, bytes]
 
 
-class MarketDay:
-    """All auctions of a day, one interval after the other."""
+class Bidders:
+    """Everybody who bids in the zone: vehicles while they are there, photovoltaics, and the grid account."""
 
-    def __init__(self, at: Platform, contracts: Contracts, traders: Traders, prices: Prices) -> None:
-        """The traders' keys lie in the platform's folders."""
-        self._at, self._contracts = at, contracts
+    def __init__(
+        self, at: Platform, domain: SigningDomain, traders: Traders, prices: TariffPort, *, strict: bool = True
+    ) -> None:
+        """The traders' keys lie in the platform's folders. `strict`: an order that is refused ends it all."""
+        self._at = at
         self.traders, self.prices = traders, prices
         self.terms = ZoneTerms(zone=ZONE, grid=traders.grid, import_limit_wh=LIMIT_WH, export_limit_wh=LIMIT_WH)
         self._forecast = PriceForecast()
-        self._inbox = _Inbox(at)
-        desk = OrderDesk(self._inbox, _signers(at, traders.keys), contracts.order_domain())
-        self._desk = desk
-        self._bidding = {
-            account: VehicleBidding(
-                account, stay_of(session), desk=desk, terms=self.terms, tariffs=prices, forecast=self._forecast
-            )
-            for account, session in traders.vehicles.items()
-        }
-        self._moved = dict.fromkeys(traders.vehicles, Moved())
+        self._inbox = Inbox(at, strict=strict)
+        self._desk = OrderDesk(self._inbox, _signers(at, traders.keys), domain)
+        self._bidding: dict[AccountId, VehicleBidding] = {}
+        self._moved: dict[AccountId, Moved] = {}
 
     @property
     def orders(self) -> int:
         """How many the backend has taken."""
         return self._inbox.taken
 
-    def run(self, intervals: Sequence[UnixSeconds], plan: Path, show: Callable[[str], None]) -> None:
-        """Trades them in turn, and writes down what is planned for each."""
-        for number, interval_s in enumerate(intervals, 1):
-            self._contracts.move_to(interval_s - BIDDING_S)
-            present = self._bid(interval_s)
-            self._contracts.move_to(interval_s - COMMITTING_S)
-            price = self._wait(interval_s)
-            traded = self._traded(interval_s)
-            add_plan(plan, interval_s, {one: self._plan(one, interval_s, traded) for one in present})
-            self._forecast.note(interval_s, None if price is None else PriceMicroPerKwh(price))
-            show(f"{number} of {len(intervals)} auctions, {self.orders:,} orders")
+    def arrive(self, account: AccountId, session: ReplaySession, moved: Moved | None = None) -> None:
+        """A vehicle that takes part comes, or is there already and has moved so much."""
+        self._bidding[account] = VehicleBidding(
+            account,
+            stay_of(session),
+            desk=self._desk,
+            terms=self.terms,
+            tariffs=self.prices,
+            forecast=self._forecast,
+        )
+        self._moved[account] = moved or Moved()
+        self._bidding[account].metered(session.arrival_s, self._moved[account])
 
-    def _bid(self, interval_s: UnixSeconds) -> list[AccountId]:
+    def bid(self, interval_s: UnixSeconds) -> list[AccountId]:
         """Everybody's orders for an interval; the vehicles that are there in it.
 
         A vehicle that is not there yet when the book closes bids nothing, but plans.
         """
         charge, discharge = self.prices.charge_at(interval_s), self.prices.discharge_at(interval_s)
         traders, terms = self.traders, self.terms
-        sun = offer_generation(traders.sun.forecast_wh(interval_s), terms, export_price=discharge)
-        self._desk.send(traders.sun.account, interval_s, sun, terms)
-        self._desk.send(traders.grid, interval_s, back_up(terms, import_price=charge, export_price=discharge), terms)
+        if traders.sun is not None:
+            sun = offer_generation(traders.sun.forecast_wh(interval_s), terms, export_price=discharge)
+            self._desk.send(traders.sun.account, interval_s, sun, terms)
+        backstop = back_up(terms, import_price=charge, export_price=discharge)
+        self._desk.send(traders.grid, interval_s, backstop, terms)
         present = []
         for account, bidding in self._bidding.items():
             stay = bidding.stay
@@ -175,20 +185,21 @@ class MarketDay:
         self._inbox.empty()
         return present
 
-    def _wait(self, interval_s: UnixSeconds) -> int | None:
-        """Until the auction is over; its price."""
-        deadline = time.monotonic() + AUCTION_LIMIT_S
-        path = f"{self._at.url}/v1/auctions/{ZONE}/{interval_s}"
-        while time.monotonic() < deadline:
-            answer = self._at.http.get(path)
-            if answer.status_code == httpx.codes.OK and answer.json()["state"] == "concluded":
-                price = answer.json()["price_micro_per_kwh"]
-                return None if price is None else int(price)
-            time.sleep(POLL_S)
-        raise PlatformFailed(
-            f"the auction of {interval_s} was not settled within {AUCTION_LIMIT_S} s; the reason is in "
-            f"{self._at.folder / 'backend.log'}"
-        )
+    def plan(
+        self, interval_s: UnixSeconds, present: Sequence[AccountId], price: int | None
+    ) -> dict[AccountId, Planned]:
+        """What the vehicles take and give in an interval whose auction is over."""
+        traded = self._traded(interval_s)
+        self._forecast.note(interval_s, None if price is None else PriceMicroPerKwh(price))
+        return {account: self._plan(account, interval_s, traded) for account in present}
+
+    def over(self, interval_s: UnixSeconds) -> int | None:
+        """The price of an auction that is over. NotOver until it is."""
+        answer = self._at.http.get(f"{self._at.url}/v1/auctions/{ZONE}/{interval_s}")
+        if answer.status_code != httpx.codes.OK or answer.json()["state"] != "concluded":
+            raise NotOver(interval_s)
+        price = answer.json()["price_micro_per_kwh"]
+        return None if price is None else int(price)
 
     def _traded(self, interval_s: UnixSeconds) -> dict[int, Traded]:
         """What each account traded."""
@@ -203,6 +214,55 @@ class MarketDay:
         self._moved[account] = after
         bidding.metered(UnixSeconds(interval_s + MARKET_INTERVAL_S), after)
         return Planned(EnergyWh(moves.imported_wh), EnergyWh(moves.exported_wh))
+
+
+class MarketDay:
+    """All auctions of a recorded day, one interval after the other, in the chain's time."""
+
+    def __init__(self, at: Platform, contracts: Contracts, traders: Traders, prices: Prices) -> None:
+        self._at, self._contracts = at, contracts
+        self.traders, self.prices = traders, prices
+        self._bidders = Bidders(at, contracts.order_domain(), traders, prices)
+        for account, session in traders.vehicles.items():
+            self._bidders.arrive(account, session)
+
+    @property
+    def terms(self) -> ZoneTerms:
+        return self._bidders.terms
+
+    @property
+    def sun(self) -> Sun:
+        """The day's photovoltaics."""
+        if self.traders.sun is None:
+            raise PlatformFailed("nobody said whose photovoltaics trade on the day")
+        return self.traders.sun
+
+    @property
+    def orders(self) -> int:
+        """How many the backend has taken."""
+        return self._bidders.orders
+
+    def run(self, intervals: Sequence[UnixSeconds], plan: Path, show: Callable[[str], None]) -> None:
+        """Trades them in turn, and writes down what is planned for each."""
+        for number, interval_s in enumerate(intervals, 1):
+            self._contracts.move_to(interval_s - BIDDING_S)
+            present = self._bidders.bid(interval_s)
+            self._contracts.move_to(interval_s - COMMITTING_S)
+            price = self._wait(interval_s)
+            add_plan(plan, interval_s, self._bidders.plan(interval_s, present, price))
+            show(f"{number} of {len(intervals)} auctions, {self.orders:,} orders")
+
+    def _wait(self, interval_s: UnixSeconds) -> int | None:
+        """Until the auction is over; its price."""
+        deadline = time.monotonic() + AUCTION_LIMIT_S
+        while time.monotonic() < deadline:
+            with suppress(NotOver):
+                return self._bidders.over(interval_s)
+            time.sleep(POLL_S)
+        raise PlatformFailed(
+            f"the auction of {interval_s} was not settled within {AUCTION_LIMIT_S} s; the reason is in "
+            f"{self._at.folder / 'backend.log'}"
+        )
 
 
 def open_zone(contracts: Contracts, grid: AccountId, members: Mapping[str, Sequence[str]]) -> None:

@@ -95,18 +95,19 @@ def gains_micro(traders: Traders, prices: Prices, positions: Iterable[Mapping[st
     at the discharge tariff.
     """
     owed: Counter[int] = Counter()
+    sun = traders.sun.account if traders.sun else None
     plain_sun = given_wh = taken_wh = 0
     for one in positions:
         owed[one["account"]] += one["net_micro"]
         closed = one["closed"]
-        if one["account"] == traders.sun.account:
+        if one["account"] == sun:
             plain_sun += cost_floor(EnergyWh(closed["exported_wh"]), prices.discharge[one["interval"]])
         elif one["account"] in traders.vehicles:
             given_wh += closed["exported_wh"]
             taken_wh += closed["imported_wh"]
     plain_vehicles = sum(plain_micro(session, prices) for session in traders.vehicles.values())
     paid = sum(owed[account] for account in traders.vehicles)
-    received = -owed[traders.sun.account]
+    received = 0 if sun is None else -owed[sun]
     needed_wh = sum(session.delivered_wh for session in traders.vehicles.values())
     lowest = min(prices.discharge.values())
     more = cost_ceil(EnergyWh(max(0, taken_wh - given_wh - needed_wh)), lowest)
