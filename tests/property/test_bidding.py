@@ -1,13 +1,13 @@
 """Whatever is filled at whatever price: the need is met, at no more than the tariff, and nothing is sold at a loss."""
 
-from hypothesis import given
+from hypothesis import example, given
 
 from domain.auction.order import NONCES
 from domain.bidding.bid import orders_of
-from domain.bidding.stay import WHOLE_BP, Moved
+from domain.bidding.stay import WHOLE_BP, Battery, Moved, Stay
 from domain.bidding.vehicle import decide
-from domain.units import AccountId
-from tests.property.bidding_world import Case, cases, plain_cost, play
+from domain.units import AccountId, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
+from tests.property.bidding_world import FIRST_S, Case, cases, plain_cost, play, terms_of
 
 
 @given(cases())
@@ -62,15 +62,39 @@ def test_no_bid_is_beyond_power_time_need_or_the_charge_price(case: Case) -> Non
         assert limits == sorted(limits, reverse=True)
 
 
+FULL_TO_THE_LAST_WH = Case(
+    Stay(
+        arrival_s=UnixSeconds(FIRST_S + 465),
+        departure_s=UnixSeconds(FIRST_S + 36_465),
+        need_wh=EnergyWh(2),
+        power_w=PowerW(6_600),
+        export_power_w=PowerW(10_000),
+        battery=Battery(
+            capacity_wh=EnergyWh(1),
+            stored_wh=EnergyWh(0),
+            floor_wh=EnergyWh(0),
+            efficiency_bp=8_100,
+            wear_micro_per_kwh=PriceMicroPerKwh(0),
+        ),
+    ),
+    terms_of(),
+    (100,) * 12 + (490_000, 0) * 15,
+    (280_000,) * 42,
+    3,
+)
+"""A battery that holds one Wh: rounding is all that there is."""
+
+
 @given(cases())
+@example(FULL_TO_THE_LAST_WH)
 def test_battery_stays_between_its_floor_and_its_capacity(case: Case) -> None:
     played, battery = play(case), case.stay.battery
     stored = battery.stored_wh * WHOLE_BP
     for imported_wh, exported_wh in zip(played.imported_wh, played.exported_wh, strict=True):
         stored += imported_wh * battery.efficiency_bp - exported_wh * WHOLE_BP
         assert exported_wh == 0 or stored >= battery.floor_wh * WHOLE_BP
-        # The need is rounded up to a Wh, and so is what is missing of it.
-        assert stored < battery.capacity_wh * WHOLE_BP + 2 * battery.efficiency_bp
+        # What is needed, and what is bought again after a sale, are each rounded up to the register's resolution.
+        assert stored < (battery.capacity_wh + 2) * WHOLE_BP
 
 
 @given(cases())
