@@ -274,7 +274,12 @@ def open_zone(contracts: Contracts, grid: AccountId, members: Mapping[str, Seque
     contracts.send(at.keys("governor") / "governor.json", "AuctionHouse", "setZone", ZONE, terms)
     for folder, names in members.items():
         for name in names:
-            contracts.send(at.keys(folder) / f"{name}.json", "AuctionHouse", "join", ZONE, 0)
+            join(contracts, folder, name)
+
+
+def join(contracts: Contracts, folder: str, name: str) -> None:
+    """A seat in the zone for the owner of a key."""
+    contracts.send(contracts.at.keys(folder) / f"{name}.json", "AuctionHouse", "join", ZONE, 0)
 
 
 def _signers(at: Platform, keys: Mapping[AccountId, bytes]) -> dict[AccountId, keystore.KeySigner]:

@@ -29,7 +29,7 @@ from domain.errors import WattledgerError
 from oracle.acn import read_all_sessions
 from scripts.anvil import ROOT, AnvilFailed, free_port
 from scripts.chain import ChainFailed
-from scripts.day import EXCERPT
+from scripts.day import EXCERPT, PLANS
 from scripts.kept_chain import KeptChain
 from scripts.kubo import KuboFailed, KuboNode, program
 from scripts.platform import Platform, PlatformFailed, read_json
@@ -145,10 +145,14 @@ class Serving:
         at.say(f"replaying {sessions.name} live since {self.facts['replay_from']} ({self.options.zone})")
         site = at.folder / "site.json"
         replay = ("--sessions", str(sessions), "--from", self.facts["replay_from"], "--zone", self.options.zone)
-        steward = [sys.executable, "-m", "scripts.steward", "--folder", str(at.folder), "--backend", at.url, *replay]
+        beside = ("--folder", str(at.folder), "--backend", at.url, "--rpc", at.rpc, *replay)
+        steward = [sys.executable, "-m", "scripts.steward", *beside]
         self._run(Service("steward", lambda: steward, wait=lambda process: _wait_for(site, process, at.folder)))
+        bidders = [sys.executable, "-m", "scripts.bidders", *beside]
+        self._run(Service("bidders", lambda: bidders))
+        plans = ("--plans", str(at.folder / PLANS))
         for holder in ("vehicles", "stations"):
-            oracle = functools.partial(self._oracle, holder, [*replay, "--stations", str(site)])
+            oracle = functools.partial(self._oracle, holder, [*replay, "--stations", str(site), *plans])
             self._run(Service(f"oracle-{holder}", oracle))
 
     def _oracle(self, holder: str, replay: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Looks after a replayed site: registers its stations and drivers, and keeps prices and money ahead of the days.
+"""Looks after a replayed site: registers its stations and drivers, opens its market, and keeps prices and money ahead.
 
 `python -m scripts.steward` runs beside a platform for good. Each step looks first what is there already, so it may
 be killed and started again at any time.
@@ -19,15 +19,19 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from domain.units import MICRO_PER_EURO
+from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, AccountId
 from oracle.acn import read_all_sessions
-from scripts.day import DRIVER_DEPOSIT_MICRO, OPERATOR_DEPOSIT_MICRO, RATED_POWER_W, operator_account
+from scripts.chain import ChainFailed
+from scripts.day import DRIVER_DEPOSIT_MICRO, OPERATOR_DEPOSIT_MICRO, PLAIN_EVERY, RATED_POWER_W, operator_account
+from scripts.market import ZONE, Contracts, join, open_zone
 from scripts.platform import Platform, PlatformFailed
-from scripts.tariffs import day_tariffs
+from scripts.tariffs import MARKET, day_tariffs
 
 LOOK_EVERY_S = 600
 AFTER_FAILURE_S = 5
 DAYS_AHEAD = 2
+MARKET_NOTICE_S = 60
+"""Market prices are known so long before they hold."""
 DAY_S = 86_400
 DRIVERS_PER_STATION = 2
 DRIVER_LOW_MICRO = 30 * MICRO_PER_EURO
@@ -71,6 +75,25 @@ class Steward:
             "rated_power_w": RATED_POWER_W,
         }
 
+    def open_market(self) -> None:
+        """The zone with the operator as grid account, and a seat in it for four drivers of five."""
+        at, grid = self.at, operator_account(self.at)
+        names = {owner: name for name, owner in self._drivers.items()}
+        trading = [owner for number, owner in enumerate(self._drivers.values()) if number % PLAIN_EVERY]
+        accounts = dict(zip(self._drivers.values(), self.site["drivers"], strict=True))
+        contracts = Contracts.of(at)
+        zones = {one["args"]["zone"] for one in at.items("/v1/events", name="ZoneOpened", limit=AT_ONCE)}
+        if ZONE not in zones:
+            log.warning("opening the market")
+            open_zone(contracts, AccountId(grid), {})
+        joined = {one["args"]["account"] for one in at.items("/v1/events", name="Joined", limit=AT_ONCE)}
+        for owner in trading:
+            if accounts[owner] not in joined:
+                join(contracts, "vehicles", names[owner])
+        self.site["traders"] = [accounts[owner] for owner in trading]
+        keys = {str(accounts[owner]): owner for owner in trading} | {str(grid): at.addresses["operator"]}
+        self.site["market"] = {"grid": grid, "keys": keys}
+
     def write_map(self) -> None:
         """What the oracles read: they may begin now."""
         beside = self.map_file.with_name("site.json.new")
@@ -79,7 +102,7 @@ class Steward:
 
     def look(self, now_s: int) -> None:
         """Prices up to two days ahead, and money for who has little left."""
-        self._publish(now_s + DAYS_AHEAD * DAY_S)
+        self._publish(now_s, now_s + DAYS_AHEAD * DAY_S)
         self._top_up()
 
     def _stations(self, signers: Sequence[str]) -> dict[str, int]:
@@ -102,16 +125,29 @@ class Steward:
             known |= dict(zip(group, self.at.post("/v1/accounts", body)["accounts"], strict=True))
         return known
 
-    def _publish(self, until_s: int) -> None:
+    def _publish(self, now_s: int, until_s: int) -> None:
         if self._priced is None:
             listed = self.at.items("/v1/tariffs", limit=AT_ONCE)
             self._priced = {(item["direction"], int(item["valid_from"])) for item in listed}
         wanted = day_tariffs(self.from_s, until_s, self.zone)
         missing = [one for one in wanted if (one["direction"], one["valid_from"]) not in self._priced]
+        missing += self._market_prices(now_s, until_s)
         for group in _groups(missing):
             log.warning("publishing %d prices", len(group))
             self.at.post("/v1/tariffs", {"tariffs": group})
             self._priced |= {(one["direction"], one["valid_from"]) for one in group}
+
+    def _market_prices(self, now_s: int, until_s: int) -> list[dict[str, Any]]:
+        """Market prices that follow those that are published. They begin in the future, at an interval."""
+        soon_s = (now_s + MARKET_NOTICE_S) // MARKET_INTERVAL_S * MARKET_INTERVAL_S + MARKET_INTERVAL_S
+        listed = [one for one in self.at.items("/v1/tariffs", limit=AT_ONCE) if one["direction"].startswith("market_")]
+        prices = []
+        for one in day_tariffs(now_s, until_s, self.zone, MARKET):
+            ends = [int(known["valid_to"]) for known in listed if known["direction"] == one["direction"]]
+            from_s = max(one["valid_from"], max(ends, default=0), soon_s)
+            if from_s < one["valid_to"]:
+                prices.append({**one, "valid_from": from_s})
+        return prices
 
     def _top_up(self) -> None:
         operator = operator_account(self.at)
@@ -136,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.steward", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="data folder of the platform")
     parser.add_argument("--backend", required=True, help="its URL, without /v1")
+    parser.add_argument("--rpc", required=True, help="JSON-RPC address of the chain")
     parser.add_argument("--sessions", type=Path, required=True, help="recorded sessions, ACN-Data CSV")
     parser.add_argument("--from", dest="since", type=datetime.fromisoformat, required=True, help="first moment")
     parser.add_argument("--zone", type=ZoneInfo, required=True, help="where the site is")
@@ -145,7 +182,7 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    at = Platform(arguments.folder, lambda _: None, url=arguments.backend)
+    at = Platform(arguments.folder, lambda _: None, url=arguments.backend, rpc=arguments.rpc)
     at.make_secrets()
     steward = Steward(at, arguments.sessions, int(arguments.since.timestamp()), arguments.zone)
     _run(steward, stopped)
@@ -159,10 +196,11 @@ def _run(steward: Steward, stopped: threading.Event) -> None:
                 steward.register()
             steward.look(int(time.time()))
             if not registered:
+                steward.open_market()
                 steward.write_map()
                 registered = True
             pause_s = LOOK_EVERY_S
-        except (httpx.HTTPError, PlatformFailed, ValueError) as error:
+        except (httpx.HTTPError, ChainFailed, PlatformFailed, ValueError) as error:
             log.warning("not now, again in %d s: %s", AFTER_FAILURE_S, error)
             pause_s = AFTER_FAILURE_S
 

@@ -1,0 +1,173 @@
+"""Bids for a replayed site's drivers and for the grid, live: before each gate, one quarter of an hour after the other.
+
+`python -m scripts.bidders` runs beside a platform for good. What it plans for the vehicles goes into a file that their
+oracles follow. It may be killed and started again at any time: what a vehicle has moved so far stands in that file.
+"""
+
+import argparse
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from domain.bidding.stay import Moved
+from domain.text import parse_address
+from domain.units import MARKET_INTERVAL_S, AccountId, PriceMicroPerKwh, UnixSeconds
+from oracle.acn import read_all_sessions
+from oracle.plan_file import PlanFile, add_plan
+from oracle.sitemap import SiteMap, read_site_map
+from oracle.visits import EndlessVisits, Visit
+from scripts.day import PLANS
+from scripts.market import AT_ONCE, BIDDING_S, Bidders, Contracts, NotOver, Traders
+from scripts.platform import Platform, PlatformFailed, read_json
+
+GATE_S = 300
+LAST_CALL_S = 30
+"""No bidding later than so long before the gate."""
+PLANNED_BY_S = 5
+"""How long before an interval it is planned, whether its auction is over or not."""
+LOOK_EVERY_S = 1.0
+AFTER_FAILURE_S = 5
+
+log = logging.getLogger("bidders")
+
+
+@dataclass(slots=True)
+class LivePrices:
+    """The zone's market tariffs as last read. Where none is known yet, the dearest, or the least, that is."""
+
+    at: Platform
+    _listed: list[dict[str, Any]] = field(default_factory=list)
+
+    def refresh(self) -> None:
+        """PlatformFailed if there are none."""
+        tariffs = self.at.items("/v1/tariffs", limit=AT_ONCE)
+        self._listed = [one for one in tariffs if one["direction"].startswith("market_")]
+        if {one["direction"] for one in self._listed} != {"market_charge", "market_discharge"}:
+            raise PlatformFailed("no market tariffs are published yet")
+
+    def charge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh:
+        return PriceMicroPerKwh(max(self._of("market_charge", interval_s)))
+
+    def discharge_at(self, interval_s: UnixSeconds) -> PriceMicroPerKwh:
+        return PriceMicroPerKwh(min(self._of("market_discharge", interval_s)))
+
+    def _of(self, direction: str, interval_s: int) -> list[int]:
+        own = [one for one in self._listed if one["direction"] == direction]
+        holding = [one for one in own if one["valid_from"] <= interval_s < one["valid_to"]]
+        return [one["price_micro_per_kwh"] for one in holding or own]
+
+
+class LiveMarket:
+    """The bidding of one site. `visits` are all that ever come, by arrival."""
+
+    def __init__(
+        self, bidders: Bidders, prices: LivePrices, visits: Iterator[Visit], site: SiteMap, plans: Path
+    ) -> None:
+        self._bidders, self._prices = bidders, prices
+        self._visits, self._next = visits, next(visits)
+        self._traders = frozenset(site.traders)
+        self._plans = plans
+        self._planned = PlanFile(plans, site.traders)
+
+    def trade(self, interval_s: UnixSeconds, stopped: threading.Event) -> None:
+        """One interval: bids, waits for its auction, and plans. Nothing is planned if it is stopped."""
+        self._prices.refresh()
+        self._arrivals(int(time.time()))
+        present = self._bidders.bid(interval_s)
+        price: int | None = None
+        while time.time() < interval_s - PLANNED_BY_S:
+            try:
+                price = self._bidders.over(interval_s)
+                break
+            except NotOver:
+                if stopped.wait(LOOK_EVERY_S):
+                    return
+        add_plan(self._plans, interval_s, self._bidders.plan(interval_s, present, price))
+        log.info("interval %d: %d vehicles, price %s", interval_s, len(present), price)
+
+    def _arrivals(self, now_s: int) -> None:
+        """Takes in who has come by now, as far as they are still there."""
+        while self._next.session.arrival_s <= now_s:
+            visit, self._next = self._next, next(self._visits)
+            if visit.account in self._traders and visit.account is not None and visit.session.departure_s > now_s:
+                self._bidders.arrive(visit.account, visit.session, self._moved(visit.account, visit, now_s))
+
+    def _moved(self, account: AccountId, visit: Visit, now_s: int) -> Moved:
+        """What was planned for the stay before."""
+        first_s = visit.session.arrival_s - visit.session.arrival_s % MARKET_INTERVAL_S
+        planned = [self._planned.of(account, UnixSeconds(at)) for at in range(first_s, now_s, MARKET_INTERVAL_S)]
+        known = [one for one in planned if one is not None]
+        return Moved(sum(one.import_wh for one in known), sum(one.export_wh for one in known))
+
+
+def next_interval(now_s: float) -> UnixSeconds:
+    """The next interval that can still be bid for.
+
+    >>> next_interval(900 - 300 - 31), next_interval(900 - 300 - 29)
+    (900, 1800)
+    """
+    ahead_s = int(now_s) + GATE_S + LAST_CALL_S
+    return UnixSeconds(-(-ahead_s // MARKET_INTERVAL_S) * MARKET_INTERVAL_S)
+
+
+def main() -> None:
+    """Bids until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.bidders", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="data folder of the platform")
+    parser.add_argument("--backend", required=True, help="its URL, without /v1")
+    parser.add_argument("--rpc", required=True, help="JSON-RPC address of the chain")
+    parser.add_argument("--sessions", type=Path, required=True, help="recorded sessions, ACN-Data CSV")
+    parser.add_argument("--from", dest="since", type=datetime.fromisoformat, required=True, help="first moment")
+    parser.add_argument("--zone", type=ZoneInfo, required=True, help="where the site is")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.ERROR)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    at = Platform(arguments.folder, lambda _: None, url=arguments.backend, rpc=arguments.rpc)
+    at.make_secrets()
+    market: LiveMarket | None = None
+    done_s = 0
+    while not stopped.is_set():
+        try:
+            market = market or _market(at, arguments.sessions, int(arguments.since.timestamp()), arguments.zone)
+            interval_s = max(next_interval(time.time()), UnixSeconds(done_s + MARKET_INTERVAL_S))
+            if stopped.wait(max(0.0, interval_s - BIDDING_S - time.time())):
+                break
+            market.trade(interval_s, stopped)
+            done_s = interval_s
+        except (httpx.HTTPError, PlatformFailed) as error:
+            log.warning("not now, again in %d s: %s", AFTER_FAILURE_S, error)
+            market = None
+            stopped.wait(AFTER_FAILURE_S)
+
+
+def _market(at: Platform, sessions: Path, from_s: int, zone: ZoneInfo) -> LiveMarket:
+    site = read_site_map(at.folder / "site.json")
+    facts = read_json(at.folder / "site.json").get("market")
+    if not isinstance(facts, dict):
+        raise PlatformFailed("the steward has not opened the market yet")
+    prices = LivePrices(at)
+    prices.refresh()
+    traders = Traders(vehicles={}, sun=None, grid=AccountId(facts["grid"]), keys=_keys(facts["keys"]))
+    bidders = Bidders(at, Contracts.of(at).order_domain(), traders, prices, strict=False)
+    visits = EndlessVisits(read_all_sessions(sessions), site, from_s=UnixSeconds(from_s), zone=zone)
+    return LiveMarket(bidders, prices, visits.everywhere({}), site, at.folder / PLANS)
+
+
+def _keys(addresses: Mapping[str, str]) -> dict[AccountId, bytes]:
+    return {AccountId(int(account)): parse_address(address) for account, address in addresses.items()}
+
+
+if __name__ == "__main__":
+    main()
