@@ -275,6 +275,7 @@ def open_zone(contracts: Contracts, grid: AccountId, members: Mapping[str, Seque
     for folder, names in members.items():
         for name in names:
             join(contracts, folder, name)
+    at.catch_up(contracts.web3.eth.block_number)
 
 
 def join(contracts: Contracts, folder: str, name: str) -> None:

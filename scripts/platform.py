@@ -119,6 +119,14 @@ class Platform:
     def get(self, path: str, **parameters: str | int) -> dict[str, Any]:
         return self._answer(self.http.get(f"{self.url}{path}", params=parameters))
 
+    def catch_up(self, block: int) -> None:
+        """Until the backend has read the chain up to a block; PlatformFailed if it does not."""
+        deadline = time.monotonic() + START_LIMIT_S
+        while self.get("/v1/health")["indexed_block"] < block:
+            if time.monotonic() > deadline:
+                raise PlatformFailed(f"the backend has not read block {block} within {START_LIMIT_S} s; see its log")
+            time.sleep(0.02)
+
     def items(self, path: str, **parameters: str | int) -> Iterator[dict[str, Any]]:
         """All items of a list, page by page."""
         while True:
