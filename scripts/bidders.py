@@ -81,7 +81,7 @@ class LiveMarket:
     def trade(self, interval_s: UnixSeconds, stopped: threading.Event) -> None:
         """One interval: bids, waits for its auction, and plans. Nothing is planned if it is stopped."""
         self._prices.refresh()
-        self._arrivals(int(time.time()))
+        self.arrivals(int(time.time()))
         present = self._bidders.bid(interval_s)
         price: int | None = None
         while time.time() < interval_s - PLANNED_BY_S:
@@ -94,7 +94,7 @@ class LiveMarket:
         add_plan(self._plans, interval_s, self._bidders.plan(interval_s, present, price))
         log.info("interval %d: %d vehicles, price %s", interval_s, len(present), price)
 
-    def _arrivals(self, now_s: int) -> None:
+    def arrivals(self, now_s: int) -> None:
         """Takes in who has come by now, as far as they are still there."""
         while self._next.session.arrival_s <= now_s:
             visit, self._next = self._next, next(self._visits)
