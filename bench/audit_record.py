@@ -165,7 +165,7 @@ def recorded(
 
 def _deploy(record: Record) -> None:
     house, dust, operator, governor = (address_of(key_of(n)) for n in ("house", "dust", "operator", "governor"))
-    plan = Plan(house=house, dust=dust, operator=operator, governor=governor)
+    plan = Plan(house=house, dust=dust, operator=operator, governor=governor, close_after_s=900)
     record.web3 = Web3(HTTPProvider(record.rpc, request_kwargs={"timeout": RECEIPT_LIMIT_S}))
     Deployer(connect(record.rpc), record.key("deployer"), record.deployment_file, lambda _: None).run(plan)
     record.deployment = load_deployment(record.deployment_file)

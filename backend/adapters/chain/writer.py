@@ -109,7 +109,8 @@ class ChainWriter:
             "value": Wei(0),
         }
         try:
-            needed = int(self._reader.web3.eth.estimate_gas(transaction))
+            # The last block of a chain at rest may be long past, and contracts go by the time of the next one.
+            needed = int(self._reader.web3.eth.estimate_gas(transaction, "pending"))
         except ContractLogicError as error:
             raise self._refusals.of(error.data) from error
         except Web3RPCError as error:

@@ -133,7 +133,10 @@ def site(folder: Path, *anvil_options: str) -> Iterator[Site]:
     (folder / "token").write_text(TOKEN + "\n")
     with anvil(*anvil_options) as rpc:
         plan = Plan(
-            house=address_text(bytes([0xA1] * 20)), dust=address_text(bytes([0xA2] * 20)), operator=operator.address
+            house=address_text(bytes([0xA1] * 20)),
+            dust=address_text(bytes([0xA2] * 20)),
+            operator=operator.address,
+            close_after_s=900,
         )
         Deployer(connect(rpc), governor, folder / "deployment.json", lambda _: None).run(plan)
         yield Site(folder, rpc, governor, operator)
