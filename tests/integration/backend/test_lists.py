@@ -150,6 +150,9 @@ def test_transactions_never_show_what_was_signed(api: Api, way: tuple[Driver, Me
     assert all(one["purpose"].startswith("settlement:") for one in items(api, "/v1/transactions", purpose="settlement"))
 
 
+EMPTY = {"/v1/debts", "/v1/disputes", "/v1/orders", "/v1/auctions", "/v1/positions"}
+
+
 def test_answers_are_what_the_description_says(api: Api, way: tuple[Driver, Meter, str, Any]) -> None:
     driver, meter, session, settlement = way
     paths = api.get("/v1/openapi.json")["paths"]
@@ -162,12 +165,12 @@ def test_answers_are_what_the_description_says(api: Api, way: tuple[Driver, Mete
         "problem": "malformed",
     }
     for path, item in paths.items():
-        if "get" not in item or "{cid}" in path:
-            continue
+        if "get" not in item or any(part in path for part in ("{cid}", "{order}", "{zone}", "/stream")):
+            continue  # blobs are no JSON, and of the market there is nothing here: see test_market_api.py
         query = {"station": meter.station} if path == "/v1/readings" else {}
         content = item["get"]["responses"]["200"]["content"]["application/json"]
         answer = api.get(path.format(**names), **query)
-        assert answer.get("items") != [] or path in {"/v1/debts", "/v1/disputes"}
+        assert answer.get("items") != [] or path in EMPTY
         assert list(faults(content["schema"], answer)) == [], path
 
 

@@ -99,6 +99,8 @@ class FakeBackend:
             return 200, self._station(int(rest[0]))
         if kind == "accounts":
             return 200, {"account": int(rest[0]), "driver_key": address_text(self.driver_keys[int(rest[0])])}
+        if kind == "events":
+            return self._paged([], query)  # nobody joined a market
         if kind == "tariffs":
             return self._paged([_tariff_json(t) for t in self.tariffs], query)
         if rest:
