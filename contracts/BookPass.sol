@@ -147,7 +147,7 @@ library BookPass {
             calldatacopy(copy, at, size)
             hash := keccak256(copy, size)
             let end := add(copy, size)
-            mstore(0x40, add(end, add(size, 64)))
+            mstore(0x40, add(end, add(size, 96)))
             let none := or(shl(200, 1), shl(168, lowest))
             if lt(mload(add(frame, 32)), lowest) { none := add(none, or(shl(231, 1), shl(168, range))) }
             mstore(end, none)
@@ -195,20 +195,19 @@ library BookPass {
                     let better := and(add(key, aboveHi), sub(belowLo, key))
                     let mark := xor(and(add(key, fromLo), sub(toHi, key)), better)
                     mark := and(or(mark, sub(bits, and(shr(15, xor(word, grid)), mul(LANES, shl(49, 0x7fff))))), bits)
-                    if mark {
-                        end := mload(0)
-                        mstore(end, or(mark, copy))
-                        mstore(0, add(end, 32))
-                    }
                     better := shr(32, and(better, bits))
                     let wh := and(word, mul(LANES, shl(32, 0x7fffffff)))
                     wrong := or(
                         wrong,
                         or(or(wh, sub(wh, shl(32, LANES))), add(mul(and(word, mul(LANES, 0xffffffff)), steps), lowest))
                     )
-                    wh := and(wh, mul(better, 0x3fffffff))
-                    all := add(all, wh)
-                    sold := add(sold, and(wh, mul(and(better, shr(31, word)), 0x3fffffff)))
+                    all := add(all, and(word, mul(better, 0x3fffffff)))
+                    sold := add(sold, and(word, mul(and(better, shr(31, word)), 0x3fffffff)))
+                    if mark {
+                        end := mload(0)
+                        mstore(end, or(mark, copy))
+                        mstore(0, add(end, 32))
+                    }
                 }
                 end := mload(0)
             }
@@ -223,8 +222,8 @@ library BookPass {
         unchecked {
             uint256 marks = BookLines.memoryAt(marked);
             uint256 at = uint32(marks) - 34 - copy;
-            for (marks >>= 64; marks != 0 && at < size; at += BookLines.LINE_BYTES) {
-                if (marks >> 2 * LANE_BITS != 0) {
+            for (marks >>= 64; marks != 0; at += BookLines.LINE_BYTES) {
+                if (marks >> 2 * LANE_BITS != 0 && at < size) {
                     uint256 line = BookLines.memoryAt(copy + at) >> 168;
                     _addSlowly(frame, sums, line, sums.next + at / BookLines.LINE_BYTES);
                 }
