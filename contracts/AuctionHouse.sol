@@ -106,7 +106,7 @@ contract AuctionHouse is ForcedBids {
         if (from == 0) {
             BookPass.requirePossible(claim, terms.feeMicroPerKwh);
             forced = _requireForced(zone, interval, lines, forcedNonces);
-            part.digest = keccak256(abi.encode(zone, interval, count));
+            part.digest = _headOf(zone, interval, count);
         } else {
             _requireNoNonces(forcedNonces);
             part = BookPass.load(_parts[msg.sender]);
@@ -135,7 +135,16 @@ contract AuctionHouse is ForcedBids {
 
     /// @dev What a clearing in parts is of.
     function _partOf(uint16 zone, uint40 interval, Claim memory claim, uint256 count) private pure returns (bytes32) {
-        return keccak256(abi.encode(zone, interval, count, claim));
+        return _hashWith(_headOf(zone, interval, count), claim);
+    }
+
+    /// @return what the digest of a book begins with
+    function _headOf(uint16 zone, uint40 interval, uint256 count) private pure returns (bytes32) {
+        return keccak256(abi.encode(zone, interval, count));
+    }
+
+    function _hashWith(bytes32 digest, Claim memory claim) private pure returns (bytes32) {
+        return keccak256(abi.encode(digest, claim));
     }
 
     function _requireNoNonces(bytes calldata forcedNonces) private pure {
@@ -148,30 +157,28 @@ contract AuctionHouse is ForcedBids {
         );
     }
 
-    /// @dev Goes through the lines: their hashes, chunk by chunk, and their sums.
+    /// @dev Goes through the lines, chunk by chunk.
     function _pass(BookPass.Sums memory part, BookPass.Frame memory frame, bytes calldata lines, uint256 forced)
         private
         pure
     {
-        uint256 count = lines.length / BookLines.LINE_BYTES;
-        if (count * BookLines.LINE_BYTES != lines.length) revert LinesCutWrong(lines.length);
+        if (lines.length % BookLines.LINE_BYTES != 0) revert LinesCutWrong(lines.length);
         uint256 at = BookLines.place(lines);
-        uint256 end = at + lines.length;
-        uint256 chunkBytes = MarketDesign.CHUNK_LINES * BookLines.LINE_BYTES;
+        uint256 left = lines.length;
+        uint256 size = MarketDesign.CHUNK_LINES * BookLines.LINE_BYTES;
         unchecked {
-            for (uint256 chunk = at; chunk < end; chunk += chunkBytes) {
-                bytes32 chunkHash = BookLines.hashAt(chunk, end - chunk < chunkBytes ? end - chunk : chunkBytes);
-                part.digest = keccak256(abi.encode(part.digest, chunkHash));
+            for (; left != 0; left -= size) {
+                if (left < size) size = left;
+                frame.add(part, at, size, forced);
+                at += size;
+                forced = 0;
             }
         }
-        frame.lines = BookPass.Lines(at, part.next, end);
-        frame.add(part, forced);
-        part.next += count;
     }
 
     function _keepCleared(uint16 zone, uint40 interval, Claim memory claim, bytes32 digest) private {
         BookState state = claim.crosses ? BookState.Cleared : BookState.Ended;
-        uint256 kept = uint256(keccak256(abi.encode(digest, claim)));
+        uint256 kept = uint256(_hashWith(digest, claim));
         _keep(MarketDesign.placeOf(zone, interval), interval, state, kept);
         emit AuctionCleared(zone, interval, BookPass.priceOf(claim), claim);
     }
@@ -221,11 +228,11 @@ contract AuctionHouse is ForcedBids {
         bytes32[] calldata chunkHashes
     ) private view {
         uint256 kept = _inState(zone, interval, BookState.Cleared);
-        bytes32 digest = keccak256(abi.encode(zone, interval, count));
+        bytes32 digest = _headOf(zone, interval, count);
         for (uint256 i; i < chunkHashes.length; ++i) {
-            digest = keccak256(abi.encode(digest, chunkHashes[i]));
+            digest = BookLines.chained(digest, chunkHashes[i]);
         }
-        bytes32 found = keccak256(abi.encode(digest, claim));
+        bytes32 found = _hashWith(digest, claim);
         if (uint256(found) & KEPT != kept) revert OtherBook(bytes32(kept), found);
     }
 
@@ -267,8 +274,7 @@ contract AuctionHouse is ForcedBids {
             for (uint256 i; i < nonces.length; ++i) {
                 uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
                 fills[i] = _fill(line, 1, BookLines.byteAt(nonceAt + i), frame.fillOf(line, i));
-                uint96 heldMicro = uint96(line.worstMicro());
-                if (heldMicro != 0) _release(line.account(), line.account(), heldMicro);
+                _release(line.account(), line.account(), uint96(line.heldMicro()));
             }
         }
     }

@@ -14,6 +14,8 @@ library MarketDesign {
     uint256 internal constant RING = 128;
     /// @notice What a sealed order costs if it is not revealed, micro-euro.
     uint96 internal constant BOND_MICRO = 1_000_000;
+    /// @notice What an order that is forced holds of the margin at least, micro-euro.
+    uint256 internal constant LEAST_HELD_MICRO = 10_000;
     /// @notice A limit is a multiple of this, micro-euro per kWh; and so are floor and cap.
     int256 internal constant TICK = 100;
     int256 internal constant FLOOR = -500_000;
@@ -108,12 +110,14 @@ library BookLines {
         }
     }
 
-    /// @notice The most that an order can owe, micro-euro: a buyer at its limit, a seller below zero; rounded up.
-    function worstMicro(uint256 line) internal pure returns (uint256) {
+    /// @notice What a forced order holds, micro-euro: the most that it can owe, a buyer at its limit, a seller below
+    ///         zero, rounded up; and not less than LEAST_HELD_MICRO, so that places in the chain cost all members money.
+    function heldMicro(uint256 line) internal pure returns (uint256 micro) {
         unchecked {
             int256 price = int256(limit(line)) - OFFSET;
             if (sells(line)) price = -price;
-            return price <= 0 ? 0 : (quantity(line) * uint256(price) + (WH_PER_KWH - 1)) / WH_PER_KWH;
+            if (price > 0) micro = (quantity(line) * uint256(price) + (WH_PER_KWH - 1)) / WH_PER_KWH;
+            if (micro < MarketDesign.LEAST_HELD_MICRO) micro = MarketDesign.LEAST_HELD_MICRO;
         }
     }
 
@@ -123,6 +127,29 @@ library BookLines {
             mstore(0, chain)
             mstore(32, shl(160, or(shl(8, line), nonce)))
             next := shr(56, shl(56, keccak256(0, 44)))
+        }
+    }
+
+    /// @notice The word at a place in memory.
+    function memoryAt(uint256 at) internal pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(at)
+        }
+    }
+
+    /// @notice Gives memory back, from a place on.
+    function forget(uint256 at) internal pure {
+        assembly ("memory-safe") {
+            mstore(0x40, at)
+        }
+    }
+
+    /// @notice The next link of a book's digest: keccak256(digest ‖ hash of a chunk).
+    function chained(bytes32 digest, bytes32 chunkHash) internal pure returns (bytes32 next) {
+        assembly ("memory-safe") {
+            mstore(0, digest)
+            mstore(32, chunkHash)
+            next := keccak256(0, 64)
         }
     }
 

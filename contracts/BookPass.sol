@@ -26,14 +26,6 @@ library BookPass {
         uint256 shareWh;
         uint256 remainder;
         uint256 line;
-        Lines lines;
-    }
-
-    /// @notice Lines in calldata: the place of the first one, its number in the book, and where lines end.
-    struct Lines {
-        uint256 first;
-        uint256 number;
-        uint256 end;
     }
 
     /// @notice What a pass adds up, Wh. A side's better lines are those that trade at every price of the claim.
@@ -58,15 +50,14 @@ library BookPass {
 
     uint256 private constant BUYERS = 1;
     uint256 private constant SELLERS = 2;
-    /// Where a line's amount, its side and whether it is forced are in a word that has the line at its top.
-    uint256 private constant AMOUNT_SHIFT = 200;
-    uint256 private constant FORCED_BIT = 1 << 230;
-    uint256 private constant SELL_SHIFT = 231;
-    /// How far below the buyers' sum the sellers' is.
-    uint256 private constant SELLERS_SHIFT = 100;
-    /// A hundredth of 2^256 and a little more: times 100 it is a number of which 45,000 are below WRONG, 45,001 not.
-    uint256 private constant STEPS = 0x28f5c28f5c37df6c82c849a4fa3f1321084947c5d8e1bd3c022bbba15349721;
-    uint256 private constant WRONG = 1 << 230;
+    /// Three lines are in one word, each in a lane of its own: a line's bit is that of its number, which LANES repeats.
+    uint256 private constant LANE_BITS = 88;
+    uint256 private constant LANES = 0x1_0000000000000000000001_0000000000000000000001;
+    /// A hundredth of 2^80 and a little more: of its products with a distance from the lowest limit, in ticks, 45,000
+    /// are below 2^62 in their lowest 80 bits, 45,001 not; nor is one with a distance off the tick.
+    uint256 private constant STEPS =
+        ((1 << 80) + (1 << 63) / (2 * (BookLines.RANGE / BookLines.TICK) + 1)) / BookLines.TICK;
+    uint256 private constant WRONG = LANES * ((1 << 80) - (1 << 62));
     int256 private constant TICK = MarketDesign.TICK;
     /// A multiple of two ticks, far above all prices: division rounds down above zero.
     int256 private constant LIFT = 2 * TICK << 40;
@@ -126,114 +117,147 @@ library BookPass {
 
     /* LINES */
 
-    /// @notice Adds lines to the sums.
+    /// @notice Adds a chunk of lines in calldata, or a part of one, to the digest and the sums.
     /// @param forced how many of the lines, which come first, are forced
-    function add(Frame memory frame, Sums memory sums, uint256 forced) internal pure {
+    function add(Frame memory frame, Sums memory sums, uint256 at, uint256 size, uint256 forced) internal pure {
         unchecked {
-            Lines memory lines = frame.lines;
-            uint256 wrong;
-            uint256 unforced = lines.first + forced * BookLines.LINE_BYTES;
-            wrong = _addRun(frame, sums, lines.first, unforced, FORCED_BIT);
-            wrong |= _addRun(frame, sums, unforced, lines.end, 0);
-            if (wrong >= WRONG) _refuse(lines, forced);
-        }
-    }
-
-    /// @dev Lines that are all forced, or all not.
-    /// @param flag what is set in the forced bit of their words
-    function _addRun(Frame memory frame, Sums memory sums, uint256 at, uint256 end, uint256 flag)
-        private
-        pure
-        returns (uint256 wrong)
-    {
-        unchecked {
-            // A function that returns early is never copied to where it is called.
-            if (at == end) return 0;
-            uint256 better;
-            while (true) {
-                (at, better, wrong) = _addFast(frame, at, end, flag, better, wrong);
-                if (at >= end) break;
-                _addSlowly(frame, sums, BookLines.lineAt(at), at);
-                at += BookLines.LINE_BYTES;
+            (uint256 copy, bytes32 hash) = _copy(frame, at, size, forced);
+            sums.digest = BookLines.chained(sums.digest, hash);
+            (uint256 marked, uint256 end, uint256 wrong) = _addThrees(frame, sums, copy, size);
+            for (; marked < end; marked += 32) {
+                _addMarked(frame, sums, copy, size, marked);
             }
-            sums.buyBetter += better >> AMOUNT_SHIFT;
-            sums.sellBetter += better << 256 - AMOUNT_SHIFT >> 256 - AMOUNT_SHIFT + SELLERS_SHIFT;
+            if (wrong & WRONG != 0) _refuse(at, sums.next, forced);
+            sums.next += size / BookLines.LINE_BYTES;
+            BookLines.forget(copy);
         }
     }
 
-    /// @dev The lines up to one that is at a price of the claim, or better than it and the grid account's. Amounts stay
-    ///      where they are in a line's word: the buyers' better Wh are counted from that place on, the sellers' from
-    ///      AMOUNT_SHIFT less SELLERS_SHIFT on. A line is right if what it adds to `wrong` is below WRONG:
-    ///      its amount and that less one are, and so is its distance from the lowest limit times STEPS, which is
-    ///      a small number for each tick, and for all that is off the tick a huge one.
-    function _addFast(Frame memory frame, uint256 at, uint256 end, uint256 flag, uint256 better, uint256 wrong)
+    /// @dev Copies lines to new memory, forced ones as if they were not, and the other way round. Behind them go two
+    ///      lines that count for nothing: of a buyer at the lowest limit or, if that is a good one, a seller at the
+    ///      highest. Behind those is room for a word for each three lines.
+    function _copy(Frame memory frame, uint256 at, uint256 size, uint256 forced)
         private
         pure
-        returns (uint256, uint256, uint256)
+        returns (uint256 copy, bytes32 hash)
     {
-        uint256 lowest = BookLines.LOWEST;
+        (uint256 lowest, uint256 range) = (BookLines.LOWEST, BookLines.RANGE);
         assembly ("memory-safe") {
-            let buyLo := mload(frame)
-            let buyHi := mload(add(frame, 32))
-            let sellLo := mload(add(frame, 96))
-            let sellHi := mload(add(frame, 128))
-            for {} lt(at, end) { at := add(at, 11) } {
-                let word := calldataload(at)
-                let limit := and(shr(168, word), 0xffffffff)
-                let amount := xor(and(word, shl(AMOUNT_SHIFT, 0x7fffffff)), flag)
-                wrong := or(wrong, or(mul(sub(limit, lowest), STEPS), or(amount, sub(amount, shl(AMOUNT_SHIFT, 1)))))
-                switch and(word, shl(SELL_SHIFT, 1))
-                case 0 {
-                    if gt(limit, buyHi) {
-                        if eq(shr(232, word), mload(add(frame, 192))) { break }
-                        better := add(better, amount)
-                        continue
-                    }
-                    if iszero(lt(limit, buyLo)) { break }
-                }
-                default {
-                    if lt(limit, sellLo) {
-                        if eq(shr(232, word), mload(add(frame, 192))) { break }
-                        better := add(better, shr(SELLERS_SHIFT, amount))
-                        continue
-                    }
-                    if iszero(gt(limit, sellHi)) { break }
-                }
+            copy := mload(0x40)
+            calldatacopy(copy, at, size)
+            hash := keccak256(copy, size)
+            let end := add(copy, size)
+            mstore(0x40, add(end, add(size, 96)))
+            let none := or(shl(200, 1), shl(168, lowest))
+            if lt(mload(add(frame, 32)), lowest) { none := add(none, or(shl(231, 1), shl(168, range))) }
+            mstore(end, none)
+            mstore(add(end, 11), none)
+            end := add(copy, mul(forced, 11))
+            for { let line := copy } lt(line, end) { line := add(line, 11) } {
+                mstore(line, xor(mload(line), shl(230, 1)))
             }
         }
-        return (at, better, wrong);
+    }
+
+    /// @dev Adds what is better than all prices of the claim, and marks what is at one, or perhaps the grid account's.
+    ///      Three lines at a time: all of them but the first byte, which is an account's highest. A bit above the side
+    ///      is a comparison's: it is set in x + 2^64 - y if x >= y. Amounts and those less one have no bit set
+    ///      of WRONG, nor has a right limit's product with STEPS; a line before changes its lowest 18 bits, which
+    ///      does not matter.
+    /// @return marked where words begin that have a bit for each line of three that was marked, above their place
+    /// @return end    where they end
+    /// @return wrong  has a bit of WRONG set if a line is none
+    function _addThrees(Frame memory frame, Sums memory sums, uint256 copy, uint256 size)
+        private
+        pure
+        returns (uint256 marked, uint256 end, uint256 wrong)
+    {
+        unchecked {
+            uint256 steps = STEPS;
+            uint256 lowest = LANES * (0 - BookLines.LOWEST * steps & (1 << 80) - 1);
+            uint256 all;
+            uint256 sold;
+            assembly ("memory-safe") {
+                let bits := shl(64, LANES)
+                let fromLo := mul(sub(shl(64, 1), mload(frame)), LANES)
+                let aboveHi := mul(sub(sub(shl(64, 1), 1), mload(add(frame, 32))), LANES)
+                let belowLo := mul(add(mload(add(frame, 96)), sub(shl(63, 3), 1)), LANES)
+                let toHi := mul(add(mload(add(frame, 128)), shl(63, 3)), LANES)
+                let grid := mul(mload(add(frame, 192)), bits)
+                copy := add(copy, 1)
+                let last := add(copy, size)
+                marked := add(last, 63)
+                mstore(0, marked)
+                for {} lt(copy, last) {} {
+                    let word := mload(copy)
+                    copy := add(copy, 33)
+                    let key := and(word, mul(LANES, 0x80000000ffffffff))
+                    let better := and(add(key, aboveHi), sub(belowLo, key))
+                    let mark := xor(and(add(key, fromLo), sub(toHi, key)), better)
+                    mark := and(or(mark, sub(bits, and(shr(15, xor(word, grid)), mul(LANES, shl(49, 0x7fff))))), bits)
+                    better := shr(32, and(better, bits))
+                    let wh := and(word, mul(LANES, shl(32, 0x7fffffff)))
+                    wrong := or(
+                        wrong,
+                        or(or(wh, sub(wh, shl(32, LANES))), add(mul(and(word, mul(LANES, 0xffffffff)), steps), lowest))
+                    )
+                    all := add(all, and(word, mul(better, 0x3fffffff)))
+                    sold := add(sold, and(word, mul(and(better, shr(31, word)), 0x3fffffff)))
+                    if mark {
+                        end := mload(0)
+                        mstore(end, or(mark, copy))
+                        mstore(0, add(end, 32))
+                    }
+                }
+                end := mload(0)
+            }
+            sold = (sold >> BookLines.WH_SHIFT) % ((1 << LANE_BITS) - 1);
+            sums.sellBetter += sold;
+            sums.buyBetter += (all >> BookLines.WH_SHIFT) % ((1 << LANE_BITS) - 1) - sold;
+        }
+    }
+
+    /// @dev Adds the lines of three that are marked and not behind the last one.
+    function _addMarked(Frame memory frame, Sums memory sums, uint256 copy, uint256 size, uint256 marked) private pure {
+        unchecked {
+            uint256 marks = BookLines.memoryAt(marked);
+            uint256 at = uint32(marks) - 34 - copy;
+            for (marks >>= 64; marks != 0; at += BookLines.LINE_BYTES) {
+                if (marks >> 2 * LANE_BITS != 0 && at < size) {
+                    uint256 line = BookLines.memoryAt(copy + at) >> 168;
+                    _addSlowly(frame, sums, line, sums.next + at / BookLines.LINE_BYTES);
+                }
+                marks = uint256(uint176(marks)) << LANE_BITS;
+            }
+        }
     }
 
     /// @dev Names the first line that is wrong: there is one.
-    function _refuse(Lines memory lines, uint256 forced) private pure {
+    function _refuse(uint256 at, uint256 number, uint256 forced) private pure {
         unchecked {
             for (uint256 i;; ++i) {
-                uint256 line = BookLines.lineAt(lines.first + i * BookLines.LINE_BYTES);
+                uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
                 uint256 flag = i < forced ? BookLines.FORCED : 0;
                 uint256 wh = (line >> BookLines.WH_SHIFT & type(uint32).max >> 1) ^ flag;
                 if (!BookLines.isPossible(wh, line.limit())) {
-                    revert IAuctionHouse.LineRefused(lines.number + i, bytes11(uint88(line)));
+                    revert IAuctionHouse.LineRefused(number + i, bytes11(uint88(line)));
                 }
             }
         }
     }
 
-    /// @dev Any line.
-    function _addSlowly(Frame memory frame, Sums memory sums, uint256 line, uint256 at) private pure {
+    /// @dev Any line, but that it was added where it is better.
+    function _addSlowly(Frame memory frame, Sums memory sums, uint256 line, uint256 number) private pure {
         unchecked {
-            uint256 number = frame.lines.number + (at - frame.lines.first) / BookLines.LINE_BYTES;
             uint256 limit = line.limit();
             uint256 wh = line.quantity();
             (bool sell, uint256 filledWh) = (line.sells(), _fillMarginal(frame, sums, line, number));
             (uint256 lo, uint256 hi) = sell ? (frame.sellLo, frame.sellHi) : (frame.buyLo, frame.buyHi);
-            bool better = sell ? limit < lo : limit > hi;
-            if (!better && limit != lo && limit != hi) revert IAuctionHouse.LimitBetween(number);
+            if (lo < limit && limit < hi) revert IAuctionHouse.LimitBetween(number);
             if (sell) {
-                if (better) sums.sellBetter += wh;
                 if (limit == lo) sums.sellAtLo += wh;
                 if (limit == hi) sums.sellAtHi += wh;
             } else {
-                if (better) sums.buyBetter += wh;
                 if (limit == lo) sums.buyAtLo += wh;
                 if (limit == hi) sums.buyAtHi += wh;
             }

@@ -47,7 +47,7 @@ abstract contract ForcedBids is ZoneSeats {
     function _force(bytes32 order, uint256 key, uint256 seat) private {
         (uint16 zone, uint40 interval) = (_zoneOf(order), _intervalOf(order));
         uint256 line = _lineOf(order, uint24(seat >> SEAT_SHIFT));
-        _seats[key] = _taken(zone, seat, line.worstMicro());
+        _seats[key] = _taken(zone, seat, line.heldMicro());
         _append(zone, interval, line, uint8(uint256(order) >> 128));
         emit BidForced(line.account(), order);
     }
@@ -144,7 +144,7 @@ abstract contract ForcedBids is ZoneSeats {
         unchecked {
             for (uint256 i; i < count; ++i) {
                 uint256 line = BookLines.lineAt(at + i * BookLines.LINE_BYTES);
-                _giveBack(zone, line.account(), line.worstMicro());
+                _giveBack(zone, line.account(), line.heldMicro());
             }
         }
         emit AuctionVoided(zone, interval);

@@ -132,6 +132,26 @@ contract AuctionBooksTest is AuctionBase {
         }
     }
 
+    /// @dev Lines are read three at a time.
+    function test_clear_refusesAWrongLineWhereverItIs() public {
+        for (uint256 i; i < 20; ++i) {
+            Order[] memory orders = new Order[](5);
+            for (uint256 k; k < 5; ++k) {
+                orders[k] = k % 2 == 0 ? _buy(ONE, uint8(k), 5, 300) : _sell(TWO, uint8(k), 5, 100);
+            }
+            Order memory bad = orders[i % 5];
+            if (i / 5 == 0) bad.wh = 0;
+            if (i / 5 == 1) (bad.wh, bad.forced) = (0, true);
+            if (i / 5 == 2) bad.limit += 50;
+            if (i / 5 == 3) bad.limit = bad.sell ? FLOOR - 100 : CAP + 100;
+            uint256 id = vm.snapshotState();
+            _commit(_lines(orders));
+            bytes memory why = abi.encodeWithSelector(IAuctionHouse.LineRefused.selector, i % 5, bytes11(_line(bad)));
+            _clearRefused(IAuctionHouse.Claim(true, 5, 200, 200, 0, 0, 0, 0, 0), "", _lines(orders), why);
+            vm.revertToState(id);
+        }
+    }
+
     function test_clear_refusesAnotherBookOrCut() public {
         (Order[] memory orders, IAuctionHouse.Claim memory claim) = _simple();
         bytes memory lines = _lines(orders);
@@ -232,8 +252,8 @@ contract AuctionBooksTest is AuctionBase {
         vm.assertEq(positions.positionOf(ZONE, SLOT, ONE).boughtWh, 5);
         vm.assertEq(positions.positionOf(ZONE, SLOT, TWO).soldWh, 5);
         // What was held is free money again, and not margin.
-        vm.assertEq(escrow.lockedFor(ONE, address(house)), MARGIN - 2);
-        _assertFree(ONE, MARGIN + 2);
+        vm.assertEq(escrow.lockedFor(ONE, address(house)), MARGIN - 10_000);
+        _assertFree(ONE, MARGIN + 10_000);
     }
 
     function _refusedForForced(IAuctionHouse.Claim memory claim, bytes memory nonces, bytes memory lines) private {

@@ -98,11 +98,30 @@ contract AuctionForcedTest is AuctionBase {
     function test_force_holdsWhatTheOrderCanOweAtWorst() public {
         _force(_buy(ONE, 1, 1_001, 250_100));
         _assertMargin(ONE, MARGIN - 250_351);
-        _force(_sell(ONE, 2, 1_001, -100));
-        _assertMargin(ONE, MARGIN - 250_351 - 101);
-        _force(_sell(ONE, 3, MAX_WH, CAP));
-        _force(_buy(ONE, 3, MAX_WH, FLOOR));
-        _assertMargin(ONE, MARGIN - 250_351 - 101);
+        _force(_sell(ONE, 2, 1_001, -100_100));
+        _assertMargin(ONE, MARGIN - 250_351 - 100_201);
+    }
+
+    /// @dev Otherwise one seat could fill all places of an interval for nothing.
+    function test_force_holdsSomethingOfOrdersThatOweNothing() public {
+        _force(_sell(ONE, 1, MAX_WH, CAP));
+        _assertMargin(ONE, MARGIN - 10_000);
+        _force(_buy(ONE, 2, MAX_WH, FLOOR));
+        _assertMargin(ONE, MARGIN - 20_000);
+        _force(_buy(ONE, 3, 100, 100_000));
+        _force(_sell(ONE, 4, 1, -100));
+        _assertMargin(ONE, MARGIN - 40_000);
+        _force(_buy(ONE, 5, 100, 100_100));
+        _assertMargin(ONE, MARGIN - 50_010);
+    }
+
+    function test_void_givesBackWhatWasHeldOfAnOrderThatOwesNothing() public {
+        Order memory o = _sell(ONE, 1, 5, 100);
+        _force(o);
+        o.forced = true;
+        vm.warp(SETTLE_UNTIL + 1);
+        house.void(ZONE, SLOT, _line(o), hex"01");
+        _assertMargin(ONE, MARGIN);
     }
 
     function test_force_chainsLinesWithTheirNonces() public {
@@ -163,7 +182,7 @@ contract AuctionForcedTest is AuctionBase {
 
     function test_force_noMoreThan896() public {
         for (uint256 i; i < 896; ++i) {
-            _force(_sell(ONE, 1, 1, 0));
+            _force(_sell(i % 2 == 0 ? ONE : TWO, 1, 1, 0));
         }
         vm.expectRevert(abi.encodeWithSelector(IAuctionHouse.TooManyForced.selector, ZONE, SLOT));
         _force(_sell(ONE, 1, 1, 0));
