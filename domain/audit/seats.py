@@ -21,6 +21,7 @@ AHEAD_S = 64 * MARKET_INTERVAL_S
 BOND_MICRO = 1_000_000
 
 _FORCED_BIT = 1 << 62
+LEAST_HELD_MICRO = 10_000
 _ORDER_TAIL_BITS = 128
 
 Movement = tuple[str, int, int, int]
@@ -86,13 +87,13 @@ class Seats:
             found = decode_line(line)
             seat = self.state.seats.get((zone, found.account))
             if seat is not None:
-                seat.free_micro += worst_micro(found)
+                seat.free_micro += held_micro(found)
 
     def release(self, forced: Forced, where: str) -> None:
         """What was held for forced orders is their accounts' free money."""
         self._return(forced, where)
         for line in map(decode_line, forced.lines):
-            self.expect_release(line.account, line.account, worst_micro(line))
+            self.expect_release(line.account, line.account, held_micro(line))
 
     def end_transaction(self, where: str) -> None:
         """Compares what the escrow moved for the auction house with what had to be moved."""
@@ -192,7 +193,7 @@ class Seats:
             self._revealed(event, (zone, interval_s), time_s, where)
         elif interval_s > time_s + AHEAD_S:
             self._forced_finding(where, f"an interval up to {time_s + AHEAD_S}", f"interval {interval_s}")
-        self._take(zone, account, worst_micro(decode_line(line)), where)
+        self._take(zone, account, held_micro(decode_line(line)), where)
         forced = self.state.forced.setdefault((zone, interval_s), Forced())
         forced.lines.append(line)
         forced.nonces.append(nonce)
@@ -271,10 +272,13 @@ def line_of(account: int, order: int) -> bytes:
     return (account << 64 | numbers | _FORCED_BIT).to_bytes(11, "big")
 
 
-def worst_micro(line: Line) -> int:
-    """The most that an order can owe: a buyer at its limit, a seller at a limit below zero; rounded up."""
+def held_micro(line: Line) -> int:
+    """What is held for a forced order: the most that it can owe, rounded up, and LEAST_HELD_MICRO at least.
+
+    A buyer owes at its limit, a seller at a limit below zero.
+    """
     price = -line.limit_micro_per_kwh if line.sell else line.limit_micro_per_kwh
-    return max(0, cost_ceil(line.quantity_wh, PriceMicroPerKwh(price)))
+    return max(LEAST_HELD_MICRO, cost_ceil(line.quantity_wh, PriceMicroPerKwh(price)))
 
 
 def place_of(event: ChainEvent) -> str:

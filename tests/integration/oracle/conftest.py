@@ -99,10 +99,8 @@ class FakeBackend:
             return 200, self._station(int(rest[0]))
         if kind == "accounts":
             return 200, {"account": int(rest[0]), "driver_key": address_text(self.driver_keys[int(rest[0])])}
-        if kind == "events":
-            return self._paged([], query)  # nobody joined a market
-        if kind == "tariffs":
-            return self._paged([_tariff_json(t) for t in self.tariffs], query)
+        if kind in ("events", "tariffs"):  # there are no events of the market: nobody joined one
+            return self._paged([_tariff_json(t) for t in self.tariffs if kind == "tariffs"], query)
         if rest:
             known = any(hex_text(session_id) == rest[0] for session_id in self.sessions)
             return (200, {"session": rest[0]}) if known else (404, {"type": "unknown-session", "detail": "no"})

@@ -20,10 +20,11 @@ from domain.audit.market_calls import (
     plain_claim,
 )
 from domain.audit.market_state import MarketState, PlainClaim
-from domain.audit.seats import line_of, worst_micro
+from domain.audit.seats import LEAST_HELD_MICRO, held_micro, line_of
 from domain.errors import Malformed
 from domain.keccak import keccak
 from domain.plain import plain, shaped
+from domain.units import EnergyWh, PriceMicroPerKwh
 from scripts.compile import compiled
 from tests.unit.audit.market_record import CLAIM_TYPE, GRID, INTERVAL_S, ZONE, MadeMarket
 
@@ -226,6 +227,8 @@ def test_forced_order_is_a_line_with_its_bit_set() -> None:
         -200,
     )
     assert len(line_of(9, order)) == LINE_BYTES
-    assert worst_micro(line) == 100
-    assert worst_micro(replace(line, sell=False)) == 0
-    assert worst_micro(replace(line, sell=False, limit_micro_per_kwh=201)) == 101  # type: ignore[arg-type] # a price
+    assert held_micro(line) == held_micro(replace(line, sell=False)) == LEAST_HELD_MICRO
+    large = replace(line, quantity_wh=EnergyWh(500_001))
+    assert held_micro(large) == 100_001  # 500,001 Wh at -200, rounded up
+    assert held_micro(replace(large, sell=False)) == LEAST_HELD_MICRO
+    assert held_micro(replace(large, sell=False, limit_micro_per_kwh=PriceMicroPerKwh(201))) == 100_501
