@@ -17,7 +17,7 @@ abstract contract ForcedBids is ZoneSeats {
     /// Zone (16 bits) above interval (40), with a bit above both.
     mapping(uint24 account => mapping(bytes32 commitment => uint256)) private _seals;
 
-    uint256 private constant RING_SHIFT = 216;
+    uint256 private constant INTERVAL_SHIFT = 216;
     uint256 private constant RETURNED = 1 << 215;
     uint256 private constant COUNT_SHIFT = 200;
     uint256 private constant COUNT = (1 << 15) - 1;
@@ -55,13 +55,13 @@ abstract contract ForcedBids is ZoneSeats {
     function _append(uint16 zone, uint40 interval, uint256 line, uint256 nonce) private {
         uint256 place = MarketDesign.placeOf(zone, interval);
         uint256 ring = _forced[place];
-        if (ring >> RING_SHIFT != interval) {
-            if (_isHeld(ring)) revert NotVoided(zone, uint40(ring >> RING_SHIFT));
-            ring = uint256(interval) << RING_SHIFT;
+        if (ring >> INTERVAL_SHIFT != interval) {
+            if (_isHeld(ring)) revert NotVoided(zone, uint40(ring >> INTERVAL_SHIFT));
+            ring = uint256(interval) << INTERVAL_SHIFT;
         }
         uint256 count = (ring >> COUNT_SHIFT & COUNT) + 1;
         if (count > MarketDesign.MAX_FORCED) revert TooManyForced(zone, interval);
-        _forced[place] = uint256(interval) << RING_SHIFT | count << COUNT_SHIFT | (ring & CHAIN).link(line, nonce);
+        _forced[place] = uint256(interval) << INTERVAL_SHIFT | count << COUNT_SHIFT | (ring & CHAIN).link(line, nonce);
     }
 
     /// @return line of the order in a book
@@ -186,7 +186,7 @@ abstract contract ForcedBids is ZoneSeats {
     /// @return ring the interval's word, zero if nothing was forced
     function _forcedOf(uint16 zone, uint40 interval) private view returns (uint256 ring) {
         ring = _forced[MarketDesign.placeOf(zone, interval)];
-        if (ring >> RING_SHIFT != interval) ring = 0;
+        if (ring >> INTERVAL_SHIFT != interval) ring = 0;
     }
 
     function _isHeld(uint256 ring) private pure returns (bool) {
