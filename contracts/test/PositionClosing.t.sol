@@ -26,6 +26,20 @@ contract PositionClosingTest is MarketBase {
         }
     }
 
+    function test_aPositionHoldsNoMoreThanItsPlacesDo() public {
+        _trade(ALICE, false, type(uint40).max, 1);
+        _trade(ALICE, true, type(uint40).max, 2);
+        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 1));
+        _trade(ALICE, false, 1, 3);
+        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 1));
+        _trade(ALICE, true, 1, 4);
+        IPositionBook.Position memory position = positions.positionOf(ZONE, INTERVAL, ALICE);
+        vm.assertEq(position.boughtWh, type(uint40).max);
+        vm.assertEq(position.soldWh, type(uint40).max);
+        vm.assertEq(position.importedWh, 0);
+        vm.assertEq(position.nonces, 6);
+    }
+
     function test_positionsStayOpenLongEnoughWhateverBecameOfTheAuction() public {
         bytes memory arguments = abi.encode(accounts, tariffBook, escrow, 1 days, SETTLE_WITHIN_S);
         IPositionBook book = IPositionBook(vm.deployCode("PositionBook.sol:PositionBook", arguments));

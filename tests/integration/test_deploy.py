@@ -262,7 +262,7 @@ def test_file_publishes_what_was_deployed(chain: str, tmp_path: Path) -> None:
     assert state["compiler"]["evmVersion"] == "paris"
     assert state["compiler"]["optimizer"] == {"enabled": True, "runs": 1_000_000}
     assert state["delaysS"] == {"withdrawal": 3600, "module": 604_800, "dispute": 7_776_000, "answer": 604_800} | {
-        "close": 900,
+        "close": 86_400,
         "settle": 21_600,
     }
     assert state["bondMicro"] == 1_000_000

@@ -158,4 +158,4 @@ def _plain_values(at: Deployed, kind: str, name: str) -> list[Any]:
         return [*(at.view("AccountRegistry", "accountOf", owner.address) for owner in owners), 1]
     if name == "validTo":
         return [2, 2**40 - 1]
-    return [1, 0, 1_000]
+    return [1, 0, 255 if kind == "uint8" else 1_000]
