@@ -8,7 +8,7 @@ from web3.contract import Contract
 from web3.types import RPCEndpoint
 
 from bench.consortium import MODULE_DELAY_S, OTHER_ACCOUNTS, Consortium, address_of, key_of
-from domain.auction.book import OrderBook, make_book
+from domain.auction.book import CHUNK_LINES, OrderBook, make_book
 from domain.auction.claim import Claim, NothingCrosses
 from domain.auction.clearing import clear
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_order
@@ -37,6 +37,7 @@ class AuctionZone:
     consortium: Consortium
     terms: ZoneTerms = field(init=False)
     house: Contract = field(init=False)
+    positions: Contract = field(init=False)
     domain: SigningDomain = field(init=False)
     interval_s: UnixSeconds = field(init=False)
 
@@ -44,7 +45,7 @@ class AuctionZone:
         own = self.consortium
         accounts, tariffs, escrow = (own.contracts[n] for n in ("AccountRegistry", "TariffBook", "Escrow"))
         artifacts = compiled(("PositionBook", "AuctionHouse"))
-        positions = own.deployed(
+        positions = self.positions = own.deployed(
             artifacts["PositionBook"], accounts.address, tariffs.address, escrow.address, CLOSE_AFTER_S, SETTLE_WITHIN_S
         )
         self.house = own.deployed(artifacts["AuctionHouse"], accounts.address, escrow.address, positions.address)
@@ -100,13 +101,33 @@ class AuctionZone:
         call = self.house.functions.clear(ZONE, self.interval_s, claim, b"", lines, len(made.orders), 0)
         return self._sent(call)
 
-    def settle(self, made: OrderBook) -> Any:
-        """Settles a book of one chunk."""
-        (chunk,) = made.book.chunks()
-        claim = claim_fields(clear(made.book, self.terms).claim)
-        proofs = b"".join(map(proof_of, made.orders))
-        fields = (ZONE, self.interval_s, len(made.orders), claim, [keccak(chunk)], 0, chunk, b"", proofs)
-        return self._sent(self.house.functions.settle(*fields))
+    def clear_in_parts(self, made: OrderBook) -> list[Any]:
+        """Clears a book by several transactions, one for each chunk."""
+        claim, count, sent = claim_fields(clear(made.book, self.terms).claim), len(made.orders), []
+        for number, lines in enumerate(made.book.chunks()):
+            fields = (ZONE, self.interval_s, claim, b"", lines, count, number * CHUNK_LINES)
+            sent.append(self._sent(self.house.functions.clear(*fields)))
+        return sent
+
+    def settle(self, made: OrderBook) -> list[Any]:
+        """Settles a book, one transaction for each chunk."""
+        chunks, claim, sent = made.book.chunks(), claim_fields(clear(made.book, self.terms).claim), []
+        for number, lines in enumerate(chunks):
+            own = made.orders[number * CHUNK_LINES : (number + 1) * CHUNK_LINES]
+            proofs, hashes = b"".join(map(proof_of, own)), [keccak(chunk) for chunk in chunks]
+            fields = (ZONE, self.interval_s, len(made.orders), claim, hashes, number, lines, b"", proofs)
+            sent.append(self._sent(self.house.functions.settle(*fields)))
+        return sent
+
+    def filled_wh(self) -> tuple[int, int]:
+        """What all drivers bought and sold by the contract's positions, once the auction is concluded; else nothing."""
+        if not self.positions.functions.resultOf(ZONE, self.interval_s).call()[0]:
+            return 0, 0
+        held = [
+            self.positions.functions.positionOf(ZONE, self.interval_s, driver).call()
+            for driver in self.consortium.drivers()
+        ]
+        return sum(one[0] for one in held), sum(one[1] for one in held)
 
     def join(self, driver: int) -> None:
         """The driver takes a seat."""

@@ -18,6 +18,7 @@ from typing import Any
 from bench.books import AuctionZone
 from bench.consortium import WITHDRAWAL_DELAY_S, Consortium, address_of, key_of
 from bench.packed import PackedPlatform
+from domain.auction.clearing import clear
 from scripts.anvil import anvil
 
 TEXTBOOK_GAS = 320_750
@@ -27,6 +28,7 @@ NAIVE_SESSIONS = 64
 NAIVE_DRIVERS = 20
 PURSE_MICRO = 10**9
 AMOUNT_MICRO = 12_345_678
+LARGE_ORDERS, LARGE_ACCOUNTS = 2_500, 64
 
 
 def measure(sessions: int, stations: int, accounts: int, *, discharge: bool = False) -> dict[str, float]:
@@ -87,8 +89,26 @@ def measure_book(orders: int, accounts: int) -> dict[str, float]:
         zone.next_turn()
         made = zone.book(rng, orders)
         verified = zone.commit(made)["gasUsed"] + zone.clear(made)["gasUsed"]
-        settled = zone.settle(made)["gasUsed"]
+        settled = sum(one["gasUsed"] for one in zone.settle(made))
     return {"first": first / orders, "verified": verified / orders, "settled": settled / orders}
+
+
+def measure_large(orders: int, accounts: int) -> dict[str, float | int]:
+    """How many orders were cleared and settled in one book, by several transactions, and the gas of an order.
+
+    They count only if the contract's positions then have what the auction trades, on both sides.
+    """
+    with anvil() as rpc:
+        zone = AuctionZone(Consortium(rpc, stations=1, accounts=accounts))
+        made = zone.book(random.Random(SEED), orders)
+        sent = [zone.commit(made), *zone.clear_in_parts(made), *zone.settle(made)]
+        volume_wh = clear(made.book, zone.terms).volume_wh
+        whole = volume_wh > 0 and zone.filled_wh() == (volume_wh, volume_wh)
+    gas = sum(one["gasUsed"] for one in sent)
+    return {
+        "orders_cleared_max_tested": orders if whole else 0,
+        "gas_per_order_of_the_largest": round(gas / orders, 1),
+    }
 
 
 def measure_forced() -> dict[str, int]:
@@ -117,6 +137,7 @@ def measure_books() -> dict[str, float | int]:
         "gas_per_order_settled_256_of_64_accounts": round(books[64]["settled"], 1),
         "gas_per_order_settled_256_of_256_accounts": round(books[256]["settled"], 1),
         **measure_forced(),
+        **measure_large(LARGE_ORDERS, LARGE_ACCOUNTS),
     }
 
 

@@ -17,6 +17,7 @@ GAS_LIMIT_1024X32X20 = 1_100
 LEAST_RATIO_TO_NAIVE = 60
 GAS_LIMIT_ORDER_VERIFIED = 600
 GAS_LIMIT_ORDER_SETTLED = 9_500
+LEAST_ORDERS_CLEARED = 2_000
 GAS_LIMIT_FORCED_BID = 35_000
 
 
@@ -48,6 +49,7 @@ def test_what_members_do_is_one_cheap_transaction_each(figures: dict[str, Any]) 
 def test_gas_of_an_auctions_order_stays_below_its_limits(figures: dict[str, Any]) -> None:
     assert 0 < figures["gas_per_order_verified_256"] <= GAS_LIMIT_ORDER_VERIFIED
     assert 0 < figures["gas_per_order_settled_256"] <= GAS_LIMIT_ORDER_SETTLED
+    assert figures["orders_cleared_max_tested"] >= LEAST_ORDERS_CLEARED
     assert 21_000 < figures["gas_forced_bid"] <= GAS_LIMIT_FORCED_BID < figures["gas_forced_bid_first_turn"]
 
 
