@@ -452,7 +452,10 @@ def new_meter(api: Api, *, bidirectional: bool = False) -> Meter:
     body = {"signers": [address_text(key.address)], "rated_power_w": RATED_POWER_W, "bidirectional": bidirectional}
     [station] = api.operate("/v1/stations", body)["stations"]
     payee = AccountId(api.get(f"/v1/stations/{station}")["payee"])
-    if not list(tariffs_of(api, payee)):
+    start = interval_start()
+    if not any(
+        known.direction is Direction.CHARGE and known.covers(start, start + 7200) for known in tariffs_of(api, payee)
+    ):
         publish(api)
     return Meter(api, StationId(station), key, payee)
 
