@@ -47,6 +47,15 @@ def draw_up(sequence: int, basis: Basis) -> IntervalStatement:
     )
 
 
+def lacks_market_price(basis: Basis) -> bool:
+    """Whether energy of traders would be stated beside the market, because no tariff of it covers a row."""
+    return any(
+        basis.tariffs.find(basis.station.payee, row.direction.traded, row.start_s, row.end_s) is None
+        for row in meter_rows(basis)
+        if row.account in basis.traders
+    )
+
+
 def _tariff_for(row: MeteredRow, basis: Basis) -> Tariff | None:
     if row.session_id == NO_SESSION:
         return None

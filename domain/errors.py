@@ -269,6 +269,14 @@ class NoTariff(StatementRefused):
         self.station, self.direction, self.start_s, self.end_s = station, direction, start_s, end_s
 
 
+class OffMarket(StatementRefused):
+    """Energy of a member of the market was stated beside it, or that of somebody else in it."""
+
+    def __init__(self, station: int, row: int, account: int, tariff: int, reason: str) -> None:
+        super().__init__(f"station {station}, row {row} under tariff {tariff}: account {account} {reason}")
+        self.station, self.row, self.account, self.tariff, self.reason = station, row, account, tariff, reason
+
+
 class NothingToSettle(WattledgerError):
     """Nothing waits for settlement."""
 

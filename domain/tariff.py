@@ -86,10 +86,15 @@ class TariffTable:
 
     def latest(self, station: StationId, payee: AccountId, direction: Direction, start_s: int, end_s: int) -> Tariff:
         """The operator's latest published tariff that covers the time; NoTariff if there is none."""
-        fitting = [offer for offer in self._offers.get((payee, direction), ()) if offer.covers(start_s, end_s)]
-        if not fitting:
+        found = self.find(payee, direction, start_s, end_s)
+        if found is None:
             raise NoTariff(station, direction.label, start_s, end_s)
-        return max(fitting, key=lambda t: t.tariff)
+        return found
+
+    def find(self, payee: AccountId, direction: Direction, start_s: int, end_s: int) -> Tariff | None:
+        """The operator's latest published tariff that covers the time; None if there is none."""
+        fitting = (offer for offer in self._offers.get((payee, direction), ()) if offer.covers(start_s, end_s))
+        return max(fitting, key=lambda t: t.tariff, default=None)
 
     def checked(
         self, tariff: int, *, station: StationId, payee: AccountId, direction: Direction, start_s: int, end_s: int

@@ -159,7 +159,7 @@ class Gate:
         registers: tuple[EnergyWh, EnergyWh],
     ) -> Admitted | TurnedAway:
         limits = session.authorisation
-        trades = self._client.trades_with(limits.account, station.payee)
+        trades = bool(self._client.traders_among([limits.account], station.payee))
         try:
             price = self._highest(station, Direction.CHARGE, event.charge, trades=trades)
         except NoTariff as error:

@@ -6,7 +6,7 @@ is followed, no proxy is taken from the environment, and every wait has an end.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -151,16 +151,12 @@ class BackendClient:
         answer = self._get(path)
         return None if answer.get("driver_key") is None else _address(answer, "driver_key", path)
 
-    def trades_with(self, account: AccountId, operator: AccountId) -> bool:
-        """Whether the account joined the market zone whose grid account is the operator's."""
-        zones = {
-            _field(_field(item, "args", dict, "/events"), "zone", int, "/events")
-            for item in self._pages("/events", {"name": "ZoneOpened", "account": operator})
-        }
+    def traders_among(self, accounts: Collection[AccountId], operator: AccountId) -> set[AccountId]:
+        """Those of the accounts that joined the market zone whose grid account is the operator's."""
+        zones = self._zones_of({"name": "ZoneOpened", "account": operator}) if accounts else set()
         if not zones:
-            return False
-        joined = self._pages("/events", {"name": "Joined", "account": account})
-        return any(_field(_field(item, "args", dict, "/events"), "zone", int, "/events") in zones for item in joined)
+            return set()
+        return {one for one in accounts if zones & self._zones_of({"name": "Joined", "account": one})}
 
     def tariffs(self) -> TariffTable:
         return TariffTable(map(_tariff, self._pages("/tariffs", {})))
@@ -209,6 +205,11 @@ class BackendClient:
         return refused
 
     # --- inside --------------------------------------------------------------------------------
+
+    def _zones_of(self, query: Mapping[str, int | str]) -> set[int]:
+        """The zones that events are about."""
+        path = "/events"
+        return {_field(_field(item, "args", dict, path), "zone", int, path) for item in self._pages(path, query)}
 
     def _pages(self, path: str, query: Mapping[str, int | str]) -> Iterator[dict[str, Any]]:
         after: object = None

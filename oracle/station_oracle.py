@@ -259,6 +259,7 @@ class StationOracle:
         """
         station = series.station.station
         try:
+            self._learn_market(series, time_s)
             try:
                 series.sign_statement(time_s, self._tariffs.table)
             except (NoTariff, StationIsSuspended):
@@ -270,3 +271,12 @@ class StationOracle:
             self._unstated[station] = str(error)
         else:
             self._unstated.pop(station, None)
+
+    def _learn_market(self, series: StationSeries, time_s: UnixSeconds) -> None:
+        """Asks who joined the market since it was admitted, and for the market's prices if one is missing.
+
+        The backend refuses energy that is stated beside the market although its account joined it an hour before.
+        """
+        series.trade(self._client.traders_among(series.plain_accounts(time_s), series.station.payee))
+        if series.lacks_price(time_s, self._tariffs.table):
+            self._tariffs.refresh()

@@ -5,9 +5,9 @@ own checks first.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from domain.drawing import draw_up
+from domain.drawing import draw_up, lacks_market_price
 from domain.metering import Basis
 from domain.reading import NO_SESSION, MeterReading, SignedMeterReading, VerifiedMeterReading, check_follows
 from domain.session import Session, Usage
@@ -15,7 +15,7 @@ from domain.signing import Signer, SigningDomain
 from domain.statement import IntervalStatement, SignedStatement
 from domain.station import Station
 from domain.tariff import TariffTable
-from domain.units import EnergyWh, UnixSeconds
+from domain.units import AccountId, EnergyWh, UnixSeconds
 from domain.verification import check_against_readings, check_limits
 from domain.wire import meter_from_json, meter_to_json, statement_from_json, statement_to_json
 from oracle.admission import Admitted
@@ -41,6 +41,7 @@ class StationSeries:
         self.turned_away: set[str] = set()
         self._usage: dict[bytes, Usage] = {}
         self._keys: dict[bytes, str] = {}
+        self._traders: set[AccountId] = set()
         self.last: MeterReading | None = None
         self._opening: MeterReading | None = None
         self._open: list[VerifiedMeterReading] = []
@@ -60,6 +61,11 @@ class StationSeries:
             return self.station.registers_before(_FOR_EVER)
         replacement = self.station.replacement_within(self.last.time_s, _FOR_EVER)
         return replacement.opening if replacement else (self.last.import_wh, self.last.export_wh)
+
+    @property
+    def traders(self) -> set[AccountId]:
+        """Accounts of its sessions that take part in the market of its operator."""
+        return self._traders | {a.session.authorisation.account for a in self.sessions.values() if a.trades}
 
     @property
     def session_ids(self) -> set[bytes]:
@@ -83,6 +89,21 @@ class StationSeries:
     def turn_away(self, key: str) -> None:
         self._spool.keep_session(key, self.station.station, None)
         self.turned_away.add(key)
+
+    def plain_accounts(self, time_s: UnixSeconds) -> set[AccountId]:
+        """Whose energy up to `time_s` would be stated beside the market, as far as is known."""
+        named = {r.reading.session for r in self._open if r.reading.time_s <= time_s}
+        accounts = {a.session.authorisation.account for a in self.sessions.values() if a.session.session_id in named}
+        return accounts - self.traders
+
+    def trade(self, accounts: Iterable[AccountId]) -> None:
+        """These take part in the market of the station's operator, whatever they did when they were admitted."""
+        self._traders.update(accounts)
+
+    def lacks_price(self, time_s: UnixSeconds, tariffs: TariffTable) -> bool:
+        """Whether energy of traders up to `time_s` would be stated beside the market, for want of a price in it."""
+        readings = [r for r in self._open if r.reading.time_s <= time_s]
+        return bool(readings) and lacks_market_price(self._basis(readings, tariffs))
 
     def sign_sample(self, sample: Sample) -> None:
         """Signs and keeps what the meter shows. A sample that was signed before is passed over."""
@@ -137,7 +158,7 @@ class StationSeries:
             readings=readings,
             sessions=sessions,
             tariffs=tariffs,
-            traders={a.session.authorisation.account for a in self.sessions.values() if a.trades},
+            traders=self.traders,
         )
 
     def _know(self, key: str, admitted: Admitted, usage: Usage) -> None:

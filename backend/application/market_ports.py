@@ -19,6 +19,7 @@ from backend.application.market import (
     ZoneSetting,
 )
 from domain.chain import Call
+from domain.units import AccountId, UnixSeconds
 
 
 class OrderTable(Protocol):
@@ -54,6 +55,9 @@ class ZoneTable(Protocol):
     def terms_set(self, setting: ZoneSetting, now_s: int) -> None: ...
     def joined(self, zone: int, account: int, place: int) -> None: ...
     def has_joined(self, zone: int, account: int) -> bool: ...
+    def members_among(self, zone: int, accounts: Iterable[AccountId]) -> dict[AccountId, UnixSeconds]:
+        """Those of the accounts that joined a zone, and when."""
+
     def force(self, order: ForcedOrder) -> None: ...
     def forced(self, zone: int, interval_s: int, account: int | None = None) -> list[ForcedOrder]:
         """An interval's forced orders, in the order in which they were forced."""

@@ -175,6 +175,9 @@ class StationTable(Protocol):
 class TariffTable(Protocol):
     def page(self, page: Page, wanted: TariffFilter) -> list[Tariff]: ...
     def numbered(self, numbers: Iterable[int]) -> list[Tariff]: ...
+    def of_market(self, payee: int, from_s: int, to_s: int) -> list[Tariff]:
+        """A grid account's prices of the market that hold at some time in [from_s, to_s)."""
+
     def published(self, tariff: Tariff) -> None: ...
 
 

@@ -16,6 +16,7 @@ from backend.application.records import (
 )
 from domain.errors import SequenceReused, UnknownStation
 from domain.evidence import StatementEvidence, statement_blob
+from domain.membership import check_sides
 from domain.metering import Basis
 from domain.reading import NO_SESSION, MeterReading, SignedMeterReading, VerifiedMeterReading
 from domain.session import SignedAuthorisation, Usage
@@ -23,7 +24,7 @@ from domain.settlement import payments_of
 from domain.signing import SigningDomain
 from domain.statement import SignedStatement, VerifiedStatement
 from domain.tariff import TariffTable
-from domain.units import StationId
+from domain.units import AccountId, StationId, UnixSeconds
 from domain.verification import verify_statement
 
 GROUP = 16
@@ -66,7 +67,7 @@ class Statements:
         """Verifies and keeps a statement; its record, and whether it is new.
 
         Its evidence is kept before it is accepted. Raises what `verify_statement` raises,
-        UnknownStation, and SequenceReused.
+        UnknownStation, SequenceReused, and OffMarket.
         """
         own = Waiting(signed)
         self._waiting.append(own)
@@ -109,7 +110,10 @@ class Statements:
                 last_sequence = _station(unit, signed).last_statement
                 basis = _basis(unit, signed, unit.statements.last(signed.statement.station))
                 usage = unit.sessions.usage(basis.sessions)
-            return Checked(one, basis, self._verified(signed, last_sequence, basis, usage))
+                members = _members(unit, signed, basis.station.payee)
+            verified = self._verified(signed, last_sequence, basis, usage)
+            check_sides(verified.statement, basis.tariffs, payee=basis.station.payee, members=members)
+            return Checked(one, basis, verified)
         except Exception as error:
             one.told.set_exception(error)
             return None
@@ -182,15 +186,25 @@ def _basis(unit: UnitOfWork, signed: SignedStatement, last: StatementRecord | No
     opening = _reading(unit, statement.station, last.last_reading) if last else None
     readings = unit.readings.meter_until(statement.station, last.last_reading if last else 0, statement.end_s)
     named = {reading.reading.session for reading in readings} - {NO_SESSION}
-    tariffs = {statement.tariff_of(row) for row in statement.rows if row.billed}
+    used = {statement.tariff_of(row) for row in statement.rows if row.billed}
+    station = _station(unit, signed).station
+    prices = unit.tariffs.of_market(station.payee, statement.start_s, statement.end_s)
     return Basis(
-        station=_station(unit, signed).station,
+        station=station,
         opening=opening,
         # Kept readings were verified when they came.
         readings=[VerifiedMeterReading(reading.reading, reading.signature) for reading in readings],
         sessions=unit.sessions.named(named),
-        tariffs=TariffTable(unit.tariffs.numbered(tariffs)),
+        tariffs=TariffTable([*unit.tariffs.numbered(used), *prices]),
     )
+
+
+def _members(unit: UnitOfWork, signed: SignedStatement, payee: AccountId) -> dict[AccountId, UnixSeconds]:
+    """Those whose energy is stated that joined the market of the station's operator, and when."""
+    zone = unit.zones.of_grid(payee)
+    if zone is None:
+        return {}
+    return unit.zones.members_among(zone, {row.account for row in signed.statement.rows if row.billed})
 
 
 def _reading(unit: UnitOfWork, station: int, sequence: int) -> MeterReading:

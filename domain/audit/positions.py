@@ -12,12 +12,10 @@ from domain.chain import ChainEvent
 from domain.errors import UnknownTariff
 from domain.market import ClosedPosition, Closing, IntervalPrices, close_positions, debt_batch, market_rows
 from domain.market import Position as Energy
+from domain.membership import misplaced
 from domain.statement import IntervalStatement
 from domain.tariff import Direction
 from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh
-
-SETTLING_IN_S = 3_600
-"""Stations learn within this time who joined the market: rows that begin earlier may be billed either way."""
 
 
 class Positions:
@@ -83,27 +81,27 @@ class Positions:
         for number, row in enumerate(statement.rows):
             if station is None or not row.billed:
                 continue
-            direction = self._books.tariffs.of(statement.tariff_of(row)).direction
             seat = self._state.seats.get((zone, row.account)) if zone is not None else None
-            joined_s = seat.joined_s if seat else None
             start_s = statement.start_s + row.start_offset_s
+            wrong = misplaced(
+                self._books.tariffs.of(statement.tariff_of(row)),
+                self._books.tariffs,
+                payee=station.station.payee,
+                start_s=start_s,
+                end_s=start_s + row.duration_s,
+                joined_s=seat.joined_s if seat else None,
+            )
             place = f"{where}, station {statement.station} statement {statement.sequence} row {number}"
-            if direction.market and joined_s is None:
+            if wrong is not None and wrong.wanted is None:
                 who = f"account {row.account}, which never joined it"
                 self._report(FindingCode.OFF_MARKET, place, "rows of members of the market", who)
-            elif not direction.market and joined_s is not None and joined_s + SETTLING_IN_S <= start_s:
-                charges = Direction.MARKET_CHARGE if direction.charges else Direction.MARKET_DISCHARGE
-                if self._price_at(station.station.payee, charges, start_s, start_s + row.duration_s) is not None:
-                    self._report(FindingCode.OFF_MARKET, place, f"a row in the market of zone {zone}", "one beside it")
+            elif wrong is not None:
+                self._report(FindingCode.OFF_MARKET, place, f"a row in the market of zone {zone}", "one beside it")
 
     def _price_at(self, grid: int, direction: Direction, start_s: int, end_s: int) -> PriceMicroPerKwh | None:
         """The grid account's price of the market that holds in all of this time; None if there is none."""
-        fitting = [
-            one.price_micro_per_kwh
-            for one in self._books.tariffs
-            if one.payee == grid and one.direction == direction and one.covers(start_s, end_s)
-        ]
-        return fitting[-1] if fitting else None
+        found = self._books.tariffs.find(AccountId(grid), direction, start_s, end_s)
+        return None if found is None else found.price_micro_per_kwh
 
     # --- closing ---------------------------------------------------------------------------------
 

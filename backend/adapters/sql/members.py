@@ -237,6 +237,13 @@ class Tariffs:
         query = select(t.tariffs).where(t.tariffs.c.tariff.in_(list(numbers)))
         return [_tariff(row) for row in self._connection.execute(query).mappings()]
 
+    def of_market(self, payee: int, from_s: int, to_s: int) -> list[Tariff]:
+        """A grid account's prices of the market that hold at some time in [from_s, to_s)."""
+        table, market = t.tariffs, [int(one) for one in Direction if one.market]
+        query = select(table).where(table.c.payee == payee, table.c.direction.in_(market))
+        query = query.where(table.c.valid_from_s < to_s, table.c.valid_to_s > from_s).order_by(table.c.tariff)
+        return [_tariff(row) for row in self._connection.execute(query).mappings()]
+
     def published(self, tariff: Tariff) -> None:
         self._connection.execute(
             insert(t.tariffs),

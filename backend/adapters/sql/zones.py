@@ -1,11 +1,16 @@
 """Zones, who joined them, and what owners sent to the chain themselves, as rows: projections of what the chain says."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import market_tables as t
+from backend.adapters.sql.selection import rows_among
+from backend.adapters.sql.tables import blocks
 from backend.application.market import ForcedOrder, ZoneSetting
-from domain.units import AccountId
+from domain.chain import LOG_INDEX_BITS
+from domain.units import AccountId, UnixSeconds
 
 
 class Zones:
@@ -54,6 +59,13 @@ class Zones:
     def has_joined(self, zone: int, account: int) -> bool:
         query = select(t.seats.c.place).where(t.seats.c.zone == zone, t.seats.c.account == account)
         return self._connection.execute(query).first() is not None
+
+    def members_among(self, zone: int, accounts: Iterable[AccountId]) -> dict[AccountId, UnixSeconds]:
+        """Those of the accounts that joined a zone, and when."""
+        block = t.seats.c.place.op(">>")(LOG_INDEX_BITS)
+        query = select(t.seats.c.account, blocks.c.time_s).join(blocks, blocks.c.number == block)
+        rows = rows_among(self._connection, query.where(t.seats.c.zone == zone), t.seats.c.account, accounts)
+        return {AccountId(row["account"]): UnixSeconds(row["time_s"]) for row in rows}
 
     def force(self, order: ForcedOrder) -> None:
         self._connection.execute(

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -363,8 +363,8 @@ class Meter:
         readings += [self.next(at + 60 * i, taken_wh=wh, session=session.session_id) for i in range(steps)]
         self.send(readings)
 
-    def draw_up(self, *sessions: Session) -> SignedStatement:
-        """The statement that follows from the readings since the last one."""
+    def draw_up(self, *sessions: Session, traders: Collection[AccountId] = ()) -> SignedStatement:
+        """The statement that follows from the readings since the last one. `traders` are in the operator's market."""
         api = self.api
         known = Station(
             station=self.station,
@@ -384,6 +384,7 @@ class Meter:
                 readings=[VerifiedMeterReading(one.reading, one.signature) for one in self.readings],
                 sessions={session.session_id: session for session in sessions},
                 tariffs=tariffs_of(api, self.payee),
+                traders=traders,
             ),
         )
         return self.sign(statement)

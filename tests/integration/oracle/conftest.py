@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from domain.errors import Malformed, StationIsSuspended, WattledgerError
+from domain.membership import check_sides
 from domain.metering import Basis
 from domain.packet import unpack_readings
 from domain.reading import BmsReading, MeterReading, VerifiedMeterReading, verify_bms, verify_meter
@@ -44,6 +45,7 @@ ACCOUNT_REGISTRY, STATION_REGISTRY = b"\xa1" * 20, b"\x57" * 20
 ACCOUNTS, STATIONS = SigningDomain(CHAIN_ID, ACCOUNT_REGISTRY), SigningDomain(CHAIN_ID, STATION_REGISTRY)
 NOW_S = UnixSeconds(2_000_000_000)
 PASSPHRASE = "correct horse"
+OPERATOR = AccountId(3)
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -52,6 +54,8 @@ class FakeBackend:
     """Accepts what the domain accepts. `faults` are answers given, in turn, before any real one.
 
     `suspends` is a station whose statements are refused although nobody was told of its suspension before.
+    `joins` are accounts that have joined the market of operator 3 once this was asked and denied so often;
+    `later_tariffs` are published when the others were fetched for the first time.
     """
 
     stations: dict[int, Station] = field(default_factory=dict)
@@ -68,6 +72,8 @@ class FakeBackend:
     requests: Counter[str] = field(default_factory=Counter)
     conflicts: list[str] = field(default_factory=list)
     suspends: int | None = None
+    joins: dict[int, int] = field(default_factory=dict)
+    later_tariffs: list[Tariff] = field(default_factory=list)
     page: int = 500
     lock: threading.RLock = field(default_factory=threading.RLock)
     url: str = ""
@@ -99,12 +105,27 @@ class FakeBackend:
             return 200, self._station(int(rest[0]))
         if kind == "accounts":
             return 200, {"account": int(rest[0]), "driver_key": address_text(self.driver_keys[int(rest[0])])}
-        if kind in ("events", "tariffs"):  # there are no events of the market: nobody joined one
-            return self._paged([_tariff_json(t) for t in self.tariffs if kind == "tariffs"], query)
+        if kind in ("events", "tariffs"):
+            return self._paged(self._market_events(query), query) if kind == "events" else self._published(query)
         if rest:
             known = any(hex_text(session_id) == rest[0] for session_id in self.sessions)
             return (200, {"session": rest[0]}) if known else (404, {"type": "unknown-session", "detail": "no"})
         return self._paged([i for i in self.session_items if i["station"] == int(query["station"])], query)
+
+    def _published(self, query: dict[str, str]) -> Answer:
+        answer = self._paged([_tariff_json(t) for t in self.tariffs], query)
+        self.tariffs += self.later_tariffs
+        self.later_tariffs.clear()
+        return answer
+
+    def _market_events(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        """Events of zone 1, whose grid account is 3. Without `joins` there is no market."""
+        name, account = query["name"], int(query["account"])
+        if name == "Joined" and self.joins.get(account, 0) > 0:
+            self.joins[account] -= 1
+            return []
+        told = account in self.joins if name == "Joined" else bool(self.joins) and account == OPERATOR
+        return [{"name": name, "args": {"zone": 1, "account": account}}] if told else []
 
     def _paged(self, items: list[dict[str, Any]], query: dict[str, str]) -> Answer:
         first = int(query.get("after", "0"))
@@ -222,6 +243,8 @@ class FakeBackend:
         verified = verify_statement(
             signed, last_sequence=len(before), basis=basis, usage=self.usage, domain=STATIONS, now_s=NOW_S
         )
+        members = {AccountId(account): UnixSeconds(0) for account, denied in self.joins.items() if not denied}
+        check_sides(statement, basis.tariffs, payee=OPERATOR, members=members)
         self.usage.update(verified.usage)
         before.append(statement)
         self._keep("statement", statement.station, statement.sequence, item)
@@ -327,7 +350,7 @@ def make_site(tmp_path: Path, backend: FakeBackend) -> Callable[..., Site]:
             backend.stations[number] = Station(
                 station=StationId(number),
                 signer=station_keys[name],
-                payee=AccountId(3),
+                payee=OPERATOR,
                 rated_power_w=PowerW(22_000),
                 bidirectional=bidirectional,
                 import_wh=EnergyWh(1_000 * number),
@@ -337,7 +360,7 @@ def make_site(tmp_path: Path, backend: FakeBackend) -> Callable[..., Site]:
         backend.tariffs = [
             Tariff(
                 tariff=TariffId(i + 1),
-                payee=AccountId(3),
+                payee=OPERATOR,
                 direction=direction,
                 price_micro_per_kwh=PriceMicroPerKwh(200_000 + 10_000 * i),
                 valid_from_s=UnixSeconds(0),

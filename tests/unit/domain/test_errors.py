@@ -42,6 +42,7 @@ TREE = {
     "TelemetryRootDiffers": "StatementRefused",
     "TariffNotValid": "StatementRefused",
     "NoTariff": "StatementRefused",
+    "OffMarket": "StatementRefused",
     "NothingToSettle": "WattledgerError",
     "EvidenceAltered": "WattledgerError",
     "OrderRefused": "Malformed",
