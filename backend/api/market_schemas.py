@@ -58,12 +58,13 @@ AUCTION = record(
     interval=U40,
     state=choice(*AuctionState),
     orders=UNSIGNED,
-    digest=HASH,
+    digest=maybe(HASH),
     price_micro_per_kwh=maybe(PRICE),
     volume_wh=maybe(UNSIGNED),
     fee_micro_per_kwh=maybe(UNSIGNED),
     chunks_settled=UNSIGNED,
-    tx=HASH,
+    tx=maybe(HASH),
+    reason=maybe(text()),
 )
 _SENT = record(
     step=choice(*Step),
@@ -140,7 +141,7 @@ PLACED_EXAMPLE: Json = {
 AUCTION_EXAMPLE: Json = {
     "zone": 1,
     "interval": _INTERVAL,
-    "state": "concluded",
+    "state": "void",
     "orders": 2,
     "digest": _HASH,
     "price_micro_per_kwh": 205_000,
@@ -148,6 +149,7 @@ AUCTION_EXAMPLE: Json = {
     "fee_micro_per_kwh": 20_000,
     "chunks_settled": 1,
     "tx": _HASH,
+    "reason": "the book was not settled in time",
 }
 AUCTION_WITH_WAY_EXAMPLE: Json = AUCTION_EXAMPLE | {
     "lo_micro_per_kwh": 120_000,

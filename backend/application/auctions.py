@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from backend.application.auction_pauses import Item, Pauses
-from backend.application.errors import ChainUnavailable, TransactionRefused
+from backend.application.errors import ChainUnavailable, NoImbalancePrice, TransactionRefused
 from backend.application.feed import tell_order
-from backend.application.filters import Page, TariffFilter
 from backend.application.gate import Gate, Selection, build, forced_line, select
+from backend.application.given_up import MAX_AT_ONCE, UNSETTLED, end_orders, skip, unsettled, without_book
+from backend.application.imbalance_prices import imbalance_tariffs
 from backend.application.market import (
     AuctionRecord,
     AuctionState,
@@ -29,18 +30,16 @@ from backend.application.order_checks import market_time_s, owing_micro, terms_o
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
 from domain.auction.book import CHUNK_LINES
+from domain.auction.zone import ZoneTerms
 from domain.chain import BlockRef, Call
 from domain.keccak import keccak
 from domain.signing import compact
-from domain.tariff import Direction
 from domain.units import MARKET_INTERVAL_S, UnixSeconds
 
 REVEAL_S = 60
 """Sealed orders are revealed for so long after the gate; then the book is what it is."""
-MAX_AT_ONCE = 256
 CLOSE_ACCOUNTS = 64
 ACCOUNTS_ASKED = 100
-MISSED, UNSETTLED = "no book was committed in time", "the book was not settled in time"
 _CHAIN_BYTES = 25
 _ON_ITS_WAY = (OutboxState.QUEUED, OutboxState.SENT)
 
@@ -139,6 +138,8 @@ class Auctions:
             )
             forced = unit.zones.forced(zone, interval_s)
             cancelled = unit.zones.cancelled(zone, interval_s)
+            if (orders or forced) and not self._has_prices(unit, terms, item):
+                return False
             accounts = {int(one.order.account) for one in orders}
             owing = {account: owing_micro(unit, account) for account in accounts}
         if not self._is_read(zone, interval_s, last, forced):
@@ -154,6 +155,16 @@ class Auctions:
             spare_micro={account: free - owing[account] for account, free in self._free(sorted(owing)).items()},
         )
         return self._keep_book(item, select(orders, gate), gate)
+
+    def _has_prices(self, unit: UnitOfWork, terms: ZoneTerms, item: Item) -> bool:
+        """Whether what is not traded has prices. They may still be published: until then the book is held back."""
+        try:
+            imbalance_tariffs(unit, terms, item[1])
+        except NoImbalancePrice as error:
+            self.pauses.refused(item)
+            log.warning("no book is committed", zone=item[0], interval=item[1], reason=str(error))
+            return False
+        return True
 
     def _is_read(self, zone: int, interval_s: int, last: BlockRef, forced: Sequence[ForcedOrder]) -> bool:
         """Whether all that owners sent before the gate was taken in: nonces they cancelled, and orders they forced."""
@@ -225,11 +236,12 @@ class Auctions:
             if not concluded and now_s <= ended_s + self.house.settle_within_s():
                 return False
             accounts = unit.positions.open_accounts(zone, interval_s, CLOSE_ACCOUNTS)
-            tariffs = _imbalance_tariffs(unit, zone, interval_s)
-        if tariffs is None:
-            self.pauses.refused(item)
-            log.warning("no imbalance prices", zone=zone, interval=interval_s)
-            return False
+            try:
+                tariffs = imbalance_tariffs(unit, terms_of(unit, zone, UnixSeconds(interval_s)), interval_s)
+            except NoImbalancePrice as error:
+                self.pauses.refused(item)
+                log.warning("positions stay open", zone=zone, interval=interval_s, reason=str(error))
+                return False
         call = self.house.close(zone, interval_s, accounts, tariffs)
         return self._send(item, 0 if last is None else last + 1, call)
 
@@ -241,21 +253,16 @@ class Auctions:
         return True
 
     def _give_up(self, now_s: UnixSeconds) -> None:
-        """Orders of intervals that began without a book, or whose book can no longer be settled."""
-        begun_s = now_s - MARKET_INTERVAL_S
-        over_s = begun_s - self.house.settle_within_s() - 1
+        """Ends auctions that have no book, or whose book can no longer be settled."""
+        over_s = now_s - MARKET_INTERVAL_S - self.house.settle_within_s() - 1
         with self.store.read() as unit:
-            late = unit.orders.unfinished(begun_s, OrderState.OPEN, MAX_AT_ONCE)
-            booked = unit.orders.unfinished(begun_s, OrderState.BOOKED, MAX_AT_ONCE)
-            lost = [place for place in booked if unit.auctions.find(*place) is None]
-            over = [place for place in booked if place[1] <= over_s and place not in lost]
-        ends = [(place, OrderState.OPEN, OrderState.LEFT_OUT, MISSED) for place in late]
-        ends += [(place, OrderState.BOOKED, OrderState.LEFT_OUT, MISSED) for place in lost]
-        ends += [(place, OrderState.BOOKED, OrderState.VOID, UNSETTLED) for place in over]
-        if ends:
+            bookless, over = without_book(unit, now_s), unsettled(unit, over_s)
+        if bookless or over:
             with self.store.write() as unit:
-                for place, before, after, reason in ends:
-                    _end(unit, place, before, after, reason)
+                for place, reason in bookless.items():
+                    skip(unit, place, reason)
+                for place in over:
+                    end_orders(unit, place, OrderState.BOOKED, OrderState.VOID, UNSETTLED)
 
 
 _CANDIDATES = (OrderState.OPEN, OrderState.BOOKED)
@@ -297,25 +304,6 @@ def _leave_out(unit: UnitOfWork, chosen: Selection) -> None:
         reason = chosen.left_out[record.order_hash]
         unit.orders.mark([record.order_hash], OrderState.LEFT_OUT, reason)
         tell_order(unit, replace(record, state=OrderState.LEFT_OUT, reason=reason))
-
-
-def _end(unit: UnitOfWork, place: tuple[int, int], before: OrderState, after: OrderState, reason: str) -> None:
-    for record in unit.orders.book(*place, before):
-        unit.orders.mark([record.order_hash], after, reason)
-        tell_order(unit, replace(record, state=after, reason=reason))
-
-
-def _imbalance_tariffs(unit: UnitOfWork, zone: int, interval_s: int) -> tuple[int, int] | None:
-    """The grid account's market tariffs for charging and discharging that hold in all of the interval."""
-    setting = unit.zones.setting(zone, interval_s)
-    if setting is None:
-        return None
-    found = []
-    for direction in (Direction.MARKET_CHARGE, Direction.MARKET_DISCHARGE):
-        wanted = TariffFilter(payee=setting.grid, direction=direction, valid_at_s=interval_s)
-        valid = unit.tariffs.page(Page(-1, MAX_AT_ONCE), wanted)
-        found += [one.tariff for one in valid if one.covers(interval_s, interval_s + MARKET_INTERVAL_S)][:1]
-    return (found[0], found[1]) if len(found) == len(Direction) // 2 else None
 
 
 def _forced_chain(forced: Sequence[ForcedOrder]) -> bytes:

@@ -154,6 +154,18 @@ class NotJoined(OrderNotTaken):
         self.account, self.zone = account, zone
 
 
+class NoImbalancePrice(OrderNotTaken):
+    """The zone's grid account published no price for what is not traded in the interval, so nothing is."""
+
+    def __init__(self, zone: int, interval_s: int, grid: int, missing: str) -> None:
+        super().__init__(
+            f"account {grid}, the grid account of zone {zone}, published no {missing} tariff over all of the interval "
+            f"{interval_s}, so its positions could never be closed; it must publish one (POST /v1/tariffs) "
+            "before the interval begins"
+        )
+        self.zone, self.interval_s, self.grid, self.missing = zone, interval_s, grid, missing
+
+
 class GateClosed(OrderNotTaken):
     """The book of the interval is closed."""
 

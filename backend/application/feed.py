@@ -42,12 +42,13 @@ def auction_view(record: AuctionRecord) -> Json:
         "interval": record.interval_s,
         "state": record.state.value,
         "orders": record.count,
-        "digest": hex_text(record.digest),
+        "digest": hex_text(record.digest) if record.digest else None,
         "price_micro_per_kwh": cleared.price_micro_per_kwh if cleared else None,
         "volume_wh": cleared.volume_wh if cleared else None,
         "fee_micro_per_kwh": record.fee_micro_per_kwh,
         "chunks_settled": record.chunks_settled,
-        "tx": hex_text(record.transaction),
+        "tx": hex_text(record.transaction) if record.transaction else None,
+        "reason": record.reason,
     }
 
 

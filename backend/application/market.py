@@ -20,8 +20,12 @@ class OrderState(StrEnum):
 
 
 class AuctionState(StrEnum):
-    """`concluded` is one that was settled whole, or in which nothing crossed."""
+    """`concluded` is one that was settled whole, or in which nothing crossed.
 
+    `skipped` is one that had orders and no book, `void` one whose book was never settled; `reason` says why.
+    """
+
+    SKIPPED = "skipped"
     COMMITTED = "committed"
     CLEARED = "cleared"
     CONCLUDED = "concluded"
@@ -96,18 +100,22 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuctionRecord:
-    """An auction as the chain tells it. `place` is that of the event that committed its book."""
+    """An auction as the chain tells it. `place` is that of the event that committed its book.
+
+    One that was skipped has neither digest nor transaction, and a place behind those of its time.
+    """
 
     zone: int
     interval_s: int
     state: AuctionState
     count: int
-    digest: bytes
+    digest: bytes | None
     place: int
-    transaction: bytes
+    transaction: bytes | None
     cleared: Cleared | None = None
     fee_micro_per_kwh: int | None = None
     chunks_settled: int = 0
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from backend.application.feed import tell_auction, tell_order
+from backend.application.given_up import UNSETTLED
 from backend.application.market import Amounts, BookRecord, Cleared, ForcedOrder, OrderState, ZoneSetting
 from backend.application.ports import UnitOfWork
 from domain.auction.book import LINE_BYTES, decode_line
@@ -134,7 +135,7 @@ def _enter_fills(unit: UnitOfWork, book: BookRecord) -> None:
 
 
 def _voided(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
-    unit.auctions.voided(args["zone"], args["interval"])
+    unit.auctions.voided(args["zone"], args["interval"], UNSETTLED)
     unit.zones.given_back(args["zone"], args["interval"])
     tell_auction(unit, args["zone"], args["interval"], "void")
 

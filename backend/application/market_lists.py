@@ -40,7 +40,7 @@ class MarketLists:
             return unit.auctions.page(page, wanted)
 
     def auction(self, zone: int, interval_s: int) -> AuctionWay:
-        """UnknownAuction if no book was committed."""
+        """UnknownAuction if no book was committed, and the auction was not skipped either."""
         with self.store.read() as unit:
             record = unit.auctions.find(zone, interval_s)
             if record is None:

@@ -75,12 +75,15 @@ class ZoneTable(Protocol):
 
 
 class AuctionTable(Protocol):
-    """Auctions as the chain tells them."""
+    """Auctions as the chain tells them, and those that were skipped."""
 
     def find(self, zone: int, interval_s: int) -> AuctionRecord | None: ...
     def page(self, page: Page, wanted: AuctionFilter) -> list[AuctionRecord]: ...
     def due(self, state: AuctionState, since_s: int, limit: int) -> list[AuctionRecord]:
         """Auctions in a state, of intervals from a time on, the earliest first."""
+
+    def skipped(self, zone: int, interval_s: int, *, count: int, block: int, reason: str) -> None:
+        """So many orders came to nothing, because no book was committed. `block` is the last one by then."""
 
     def committed(
         self, zone: int, interval_s: int, *, count: int, digest: bytes, place: int, transaction: bytes
@@ -88,7 +91,7 @@ class AuctionTable(Protocol):
     def cleared(self, zone: int, interval_s: int, cleared: Cleared) -> None: ...
     def chunk_settled(self, zone: int, interval_s: int, chunk: int) -> None: ...
     def concluded(self, zone: int, interval_s: int, fee_micro_per_kwh: int) -> None: ...
-    def voided(self, zone: int, interval_s: int) -> None: ...
+    def voided(self, zone: int, interval_s: int, reason: str) -> None: ...
 
 
 class BookTable(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from backend.application.errors import OrderNotOpen, UnknownOrder
 from backend.application.feed import tell_order
 from backend.application.filters import OrderFilter, Page
+from backend.application.imbalance_prices import imbalance_tariffs
 from backend.application.market import OrderRecord, OrderState
 from backend.application.order_checks import (
     check_balance,
@@ -119,6 +120,7 @@ class Orders:
         _, driver_key = ordering_account(unit, order, terms)
         accepted = accept_order(signed, driver_key=driver_key, terms=terms, domain=self.domain)
         self.rate.take(order.account)
+        imbalance_tariffs(unit, terms, order.interval_s)
         check_place(unit, order, terms)
         record = OrderRecord(
             order_hash=accepted.order_hash,

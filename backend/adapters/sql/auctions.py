@@ -4,21 +4,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import market_tables as t
 from backend.adapters.sql.paging import paged, same
 from backend.application.filters import AuctionFilter, Page
 from backend.application.market import AuctionRecord, AuctionState, BookRecord, Cleared, Step
+from domain.chain import LOG_INDEX_BITS
 from domain.units import UnixSeconds
 
 _HASH_BYTES = 32
 _FILL_BYTES = 4
 
 
+_LOGS = 1 << LOG_INDEX_BITS - 1
+"""No block has so many events: places of auctions that were skipped after it are behind theirs."""
+
+
 class Auctions:
-    """Auctions as the chain tells them."""
+    """Auctions as the chain tells them, and those that were skipped."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -48,6 +53,27 @@ class Auctions:
         rows = self._connection.execute(query.order_by(table.c.interval_s, table.c.zone).limit(limit)).mappings()
         return [_auction(row) for row in rows]
 
+    def skipped(self, zone: int, interval_s: int, *, count: int, block: int, reason: str) -> None:
+        """So many orders came to nothing, because no book was committed. `block` is the last one by then."""
+        table = t.auctions
+        first, end = block << LOG_INDEX_BITS | _LOGS, block + 1 << LOG_INDEX_BITS
+        last = select(func.max(table.c.place)).where(table.c.place >= first, table.c.place < end)
+        found: int | None = self._connection.execute(last).scalar()
+        new = {
+            "zone": zone,
+            "interval_s": interval_s,
+            "state": AuctionState.SKIPPED,
+            "count": count,
+            "place": first if found is None else found + 1,
+            "chunks_settled": 0,
+            "reason": reason,
+        }
+        self._connection.execute(upsert(table).values(**new).on_conflict_do_nothing())
+
+    def forget(self) -> None:
+        """All that the chain told."""
+        self._connection.execute(delete(t.auctions).where(t.auctions.c.state != AuctionState.SKIPPED))
+
     def committed(
         self, zone: int, interval_s: int, *, count: int, digest: bytes, place: int, transaction: bytes
     ) -> None:
@@ -61,8 +87,12 @@ class Auctions:
             "place": place,
             "transaction": transaction,
             "chunks_settled": 0,
+            "reason": None,
         }
-        self._connection.execute(upsert(t.auctions).values(**new).on_conflict_do_nothing())
+        key = ["zone", "interval_s"]
+        told = upsert(t.auctions).values(**new)
+        skipped = t.auctions.c.state == AuctionState.SKIPPED
+        self._connection.execute(told.on_conflict_do_update(index_elements=key, set_=new, where=skipped))
 
     def cleared(self, zone: int, interval_s: int, cleared: Cleared) -> None:
         self._change(
@@ -80,13 +110,13 @@ class Auctions:
         self._change(zone, interval_s, chunks_settled=chunk + 1)
 
     def concluded(self, zone: int, interval_s: int, fee_micro_per_kwh: int) -> None:
-        self._change(zone, interval_s, state=AuctionState.CONCLUDED, fee_micro_per_kwh=fee_micro_per_kwh)
+        self._change(zone, interval_s, state=AuctionState.CONCLUDED, fee_micro_per_kwh=fee_micro_per_kwh, reason=None)
 
-    def voided(self, zone: int, interval_s: int) -> None:
+    def voided(self, zone: int, interval_s: int, reason: str) -> None:
         """Its forced orders came to nothing. If that is because nothing crossed, it was concluded all the same."""
         query = update(t.auctions).where(*_at(t.auctions, zone, interval_s))
-        query = query.where(t.auctions.c.state != AuctionState.CONCLUDED)
-        self._connection.execute(query.values(state=AuctionState.VOID))
+        query = query.where(t.auctions.c.state.not_in([AuctionState.CONCLUDED, AuctionState.SKIPPED]))
+        self._connection.execute(query.values(state=AuctionState.VOID, reason=reason))
 
     def _change(self, zone: int, interval_s: int, **values: object) -> None:
         query = update(t.auctions).where(*_at(t.auctions, zone, interval_s))
@@ -169,6 +199,7 @@ def _auction(row: RowMapping) -> AuctionRecord:
         cleared=cleared,
         fee_micro_per_kwh=row["fee_micro_per_kwh"],
         chunks_settled=row["chunks_settled"],
+        reason=row["reason"],
     )
 
 

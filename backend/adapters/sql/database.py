@@ -55,7 +55,6 @@ _PROJECTIONS = (
     m.forced_orders,
     m.cancelled_nonces,
     m.sealed_bids,
-    m.auctions,
     m.positions,
 )
 
@@ -90,6 +89,7 @@ class SqlUnitOfWork:
         """Forgets all that events say, except the events; what was settled by us is on its way again."""
         for table in _PROJECTIONS:
             self._connection.execute(delete(table))
+        self.auctions.forget()
         self.statements.unsettle()
         self.settlements.unsettle()
         self.orders.unsettle()

@@ -230,6 +230,7 @@ tariffs = Table(
     Column("valid_from_s", BigInteger, nullable=False),
     Column("valid_to_s", BigInteger, nullable=False),
     Index("tariffs_direction", "direction"),
+    Index("tariffs_held", "payee", "direction", "valid_to_s"),
     Index("tariffs_valid_from", "valid_from_s"),
 )
 

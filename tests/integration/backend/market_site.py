@@ -162,8 +162,10 @@ class Market:
         return {one["account"]: one for one in items}
 
 
-def new_market(api: Api, *, import_wh: int = 10**6, export_wh: int = 10**6) -> Market:
-    """A zone with terms and imbalance prices. The interval is the next but one whose gate is open."""
+def new_market(
+    api: Api, *, import_wh: int = 10**6, export_wh: int = 10**6, priced_s: int = 86_400 + INTERVAL_S
+) -> Market:
+    """A zone with terms and imbalance prices for so long. The interval is the next but one whose gate is open."""
     at, grid = (
         api.site,
         AccountId(api.get("/v1/accounts", owner=address_text(operator_address(api.site)))["items"][0]["account"]),
@@ -174,7 +176,7 @@ def new_market(api: Api, *, import_wh: int = 10**6, export_wh: int = 10**6) -> M
     api.operate(f"/v1/accounts/{grid}/deposits", {"amount_micro": 10**10})
     now_s = chain_time(at)
     interval_s = now_s - now_s % INTERVAL_S + 2 * INTERVAL_S
-    window = {"valid_from": now_s + 60, "valid_to": interval_s + 86_400}
+    window = {"valid_from": now_s + 60, "valid_to": interval_s + priced_s}
     prices = {"market_charge": CHARGE_PRICE, "market_discharge": DISCHARGE_PRICE}
     bodies = [{"direction": name, "price_micro_per_kwh": price} | window for name, price in prices.items()]
     api.operate("/v1/tariffs", {"tariffs": bodies})

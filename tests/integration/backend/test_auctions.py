@@ -98,6 +98,8 @@ def test_orders_of_a_missed_auction_end_and_forced_money_returns(own_site: Site)
         wait_until(lambda: market.state(missed) == "left_out", 20)
         wait_until(lambda: margin(market, forcing) == 10**6, 20)
         assert api.get(f"/v1/orders/{missed}")["reason"] == "no book was committed in time"
+        ended = market.auction()
+        assert (ended["state"], ended["orders"], ended["reason"]) == ("skipped", 2, "no book was committed in time")
 
 
 def test_sealed_order_that_is_revealed_after_the_gate_is_in_the_book(own_site: Site) -> None:

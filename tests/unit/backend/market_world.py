@@ -16,8 +16,9 @@ from domain.auction.order import Order, SignedOrder
 from domain.auction.zone import ZoneTerms
 from domain.order_cancel import cancel_digest
 from domain.signing import SigningDomain
+from domain.tariff import Direction
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
-from tests.vectors.world import Key
+from tests.vectors.world import Key, tariff
 
 DOMAIN = SigningDomain(31337, b"\xaa" * 20)
 ZONE, GRID, ALICE, BOB, STRANGER = 1, 4, 6, 7, 8
@@ -89,6 +90,8 @@ def market_world(folder: Path) -> Iterator[World]:
             ),
             NOW_S,
         )
+        for number, direction in enumerate((Direction.MARKET_CHARGE, Direction.MARKET_DISCHARGE)):
+            unit.tariffs.published(tariff(number, GRID, direction, 400_000, 0, days=100_000))
         for account in (ALICE, BOB):
             unit.zones.joined(ZONE, account, account)
     clock, balances = FakeClock(), Balances()
