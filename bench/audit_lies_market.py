@@ -13,8 +13,9 @@ from domain.auction.book import LINE_BYTES, book_digest
 from domain.audit import FindingCode as Code
 from domain.audit.market_calls import PROOF_BYTES, decode_settle
 from domain.audit.seats import auction_of
-from domain.chain import Call, ChainEvent
+from domain.chain import Call, ChainEvent, View
 from domain.units import UnixSeconds
+from scripts.plan import DAY_S
 
 Kind = Callable[[Liar], Planted]
 Change = Callable[[Liar, Mapping[str, Any]], dict[str, Any]]
@@ -243,6 +244,20 @@ def _unclosed(liar: Liar) -> Planted:
     return Planted(((Code.MARKET_STATE, where),), (where, "account ", f"block {event.block}"))
 
 
+def _withheld(liar: Liar) -> Planted:
+    """Nobody closes a position, for days."""
+    event = liar.record.log.pop(liar.event("PositionClosed", setAside=False))
+    key = tuple(event.args[name] for name in ("zone", "interval", "account"))
+    view = View("PositionBook", "positionOf", key)
+    energy = {name: event.args[name] for name in ("boughtWh", "soldWh", "importedWh", "exportedWh")}
+    liar.answer(view, liar.record.answers[view]._replace(**energy))
+    last = max(liar.record.blocks)
+    block = liar.record.blocks[last]
+    liar.record.blocks[last] = replace(block, time_s=UnixSeconds(block.time_s + 3 * DAY_S))
+    where = "position of zone {}, interval {}, account {}".format(*key)
+    return Planted(((Code.POSITION_OPEN, where),), (where, "account ", f"block {event.block}"))
+
+
 def _views(*names: str) -> dict[str, Kind]:
     return {f"state: {name}": _state(name, where) for name, where in zip(names[::2], names[1::2], strict=True)}
 
@@ -308,6 +323,17 @@ MARKET_KINDS: dict[str, Kind] = {
     "book: too early": _at_another_time("BidsCommitted", Code.BOOK_TIME, -_MINUTE_S),
     "book: too late": _at_another_time("BidsCommitted", Code.BOOK_TIME, 300),
     "book: never committed": _untold("BidsCommitted", Code.BOOK_TIME, "AuctionCleared", *MARKET, interval=FIRST_S),
+    "book: without a price": _told(
+        "TariffPublished",
+        Code.BOOK_UNPRICED,
+        lambda *_: {"validTo": FIRST_S + 899},
+        "tariff ",
+        "station ",
+        *MARKET,
+        "batch 2",
+        where="BidsCommitted",
+        direction=2,
+    ),
     "book: settled too late": _at_another_time("BookSettled", Code.BOOK_TIME, 30_000),
     "order: its signature": _proof(Code.ORDER_SIGNATURE, _signature),
     "order: its expiry": _proof(Code.ORDER_EXPIRED, _expiry),
@@ -346,6 +372,7 @@ MARKET_KINDS: dict[str, Kind] = {
     "closing: another debt": _told("DebtRecorded", Code.DEBT_MISMATCH, _more("owedMicro"), "account "),
     "closing: too early": _at_another_time("PositionClosed", Code.CLOSING_MISMATCH, -7_200, interval=FIRST_S),
     "closing: untold": _unclosed,
+    "closing: never": _withheld,
     **_views(
         *("positionOf", "position of zone 1"),
         *("resultOf", "end of zone 1"),

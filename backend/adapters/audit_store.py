@@ -23,7 +23,7 @@ from domain.session import Usage
 from domain.settlement import Payment
 from domain.units import UnixSeconds
 
-FORMAT = 2
+FORMAT = 3
 APPLICATION_ID = 0x5741_5444
 """Marks an SQLite file as ours ("WATD")."""
 CACHE_KIB = 16_384

@@ -347,7 +347,9 @@ def _check_state(auditor: Auditor, chain: AuditedChain, subject: AuditSubject, h
     held, last = chain.views([View("SettlementToken", "balanceOf", (escrow,)), View("SessionSettlement", "head")], head)
     auditor.check_escrow(MoneyMicro(held))
     auditor.check_head(last)
-    auditor.check_modules(chain.time_of(head))
+    now_s = chain.time_of(head)
+    auditor.check_modules(now_s)
+    auditor.check_positions(now_s)
 
 
 def _batched(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

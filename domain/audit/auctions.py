@@ -106,6 +106,10 @@ class Auctions:
             )
         if key in self._state.books:
             self._report(FindingCode.BOOK_TIME, where, "one book of an auction", "another one")
+        charge, discharge = self._books.imbalance_prices(self._state.grid_of(key[0]) or 0, key[1])
+        if charge is None or discharge is None:
+            expected = "prices of the grid account that hold in all of the interval"
+            self._report(FindingCode.BOOK_UNPRICED, where, expected, f"charge {charge}, discharge {discharge}")
         self._state.forget(time_s - MARKET_INTERVAL_S - self._deployed.settle_within_s)
         self._state.books[key] = BookBook(args["count"], args["digest"])
 

@@ -241,3 +241,7 @@ class Auditor:
     def check_modules(self, time_s: int) -> None:
         """Reports contracts that may move money or registers at this time and are not of the deployments file."""
         self._gates.check_foreign(time_s)
+
+    def check_positions(self, time_s: int) -> None:
+        """Reports positions that at this time are open long after they could be closed."""
+        self._market.check_open(time_s)

@@ -11,6 +11,7 @@ from domain.settlement import Entry, Payment
 from domain.station import Station, replacement_of
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.units import (
+    MARKET_INTERVAL_S,
     AccountId,
     EnergyWh,
     MoneyMicro,
@@ -134,6 +135,15 @@ class Books:
         """What settlement may take from an account at this time."""
         book = self.accounts.get(account)
         return book.cap.spendable_micro(book.free_micro, time_s) if book else MoneyMicro(0)
+
+    def imbalance_prices(self, grid: int, interval_s: int) -> tuple[PriceMicroPerKwh | None, PriceMicroPerKwh | None]:
+        """The grid account's market prices for charging and discharging that hold in all of an interval."""
+        found = (
+            self.tariffs.find(AccountId(grid), direction, interval_s, interval_s + MARKET_INTERVAL_S)
+            for direction in (Direction.MARKET_CHARGE, Direction.MARKET_DISCHARGE)
+        )
+        charge, discharge = (None if one is None else one.price_micro_per_kwh for one in found)
+        return charge, discharge
 
     def driver_keys(self, account: int, time_s: int) -> list[bytes]:
         """The vehicle keys that may have signed for what began at this time."""

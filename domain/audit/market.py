@@ -69,6 +69,10 @@ class MarketAudit:
         """Takes what a batch meters in the market; `beside` are its transaction's events."""
         self._positions.take_batch(statements, [one for one in beside if one.name == "Metered"], time_s, where)
 
+    def check_open(self, now_s: int) -> None:
+        """Reports positions that are open long after they could be closed."""
+        self._positions.check_open(now_s)
+
     def check_tariff(self, args: Args, time_s: int, where: str) -> None:
         """Checks a price of the market that is being published."""
         self._positions.check_tariff(args, time_s, where)

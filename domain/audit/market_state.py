@@ -118,13 +118,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What an account traded and what was metered, Wh, and the nonces that are used up, bit by bit."""
+    """What an account traded and what was metered, Wh, and the nonces that are used up, bit by bit.
+
+    `metered_at_s` is when the chain was last told what was metered.
+    """
 
     bought_wh: int = 0
     sold_wh: int = 0
     imported_wh: int = 0
     exported_wh: int = 0
     nonces: int = 0
+    metered_at_s: int = 0
 
     @property
     def energy(self) -> tuple[int, int, int, int]:
@@ -140,11 +144,11 @@ class Position:
             return replace(self, sold_wh=self.sold_wh + energy_wh)
         return replace(self, bought_wh=self.bought_wh + energy_wh)
 
-    def metered(self, *, exported: bool, energy_wh: int) -> "Position":
+    def metered(self, *, exported: bool, energy_wh: int, at_s: int) -> "Position":
         """With one row more."""
         if exported:
-            return replace(self, exported_wh=self.exported_wh + energy_wh)
-        return replace(self, imported_wh=self.imported_wh + energy_wh)
+            return replace(self, exported_wh=self.exported_wh + energy_wh, metered_at_s=at_s)
+        return replace(self, imported_wh=self.imported_wh + energy_wh, metered_at_s=at_s)
 
 
 @dataclass(slots=True)

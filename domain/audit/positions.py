@@ -17,6 +17,9 @@ from domain.statement import IntervalStatement
 from domain.tariff import Direction
 from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh
 
+OVERDUE_S = 86_400
+"""How long after it could be closed at the latest a position that is still open is reported."""
+
 
 class Positions:
     """Takes what batches meter in the market, and the events of closed positions."""
@@ -70,7 +73,7 @@ class Positions:
                 continue
             key = zone, row.interval_s, row.account
             position = self._state.position(*key)
-            self._state.positions[key] = position.metered(exported=row.exported, energy_wh=row.energy_wh)
+            self._state.positions[key] = position.metered(exported=row.exported, energy_wh=row.energy_wh, at_s=time_s)
         for statement in statements:
             self._check_side(statement, where)
 
@@ -97,11 +100,6 @@ class Positions:
                 self._report(FindingCode.OFF_MARKET, place, "rows of members of the market", who)
             elif wrong is not None:
                 self._report(FindingCode.OFF_MARKET, place, f"a row in the market of zone {zone}", "one beside it")
-
-    def _price_at(self, grid: int, direction: Direction, start_s: int, end_s: int) -> PriceMicroPerKwh | None:
-        """The grid account's price of the market that holds in all of this time; None if there is none."""
-        found = self._books.tariffs.find(AccountId(grid), direction, start_s, end_s)
-        return None if found is None else found.price_micro_per_kwh
 
     # --- closing ---------------------------------------------------------------------------------
 
@@ -141,6 +139,29 @@ class Positions:
         self._tally.positions += len(events)
         return [event for event in beside if event not in own]
 
+    def check_open(self, now_s: int) -> None:
+        """Reports positions that could be closed long ago and are open."""
+        waits_s = MARKET_INTERVAL_S + self._deployed.close_after_s + self._deployed.settle_within_s
+        for (zone, interval_s, account), position in self._state.positions.items():
+            from_s = max(interval_s + waits_s, position.metered_at_s)
+            left = self._to_close(zone, interval_s, position)
+            if account == self._state.grid_of(zone) or not any(left) or now_s <= from_s + OVERDUE_S:
+                continue
+            charge, discharge = self._books.imbalance_prices(self._state.grid_of(zone) or 0, interval_s)
+            where = f"position of zone {zone}, interval {interval_s}, account {account}"
+            self._report(
+                FindingCode.POSITION_OPEN,
+                f"{where} (Wh bought, sold, imported, exported)",
+                f"closed by {from_s + OVERDUE_S}",
+                f"{left} open at {now_s}, prices: charge {charge}, discharge {discharge}",
+            )
+
+    def _to_close(self, zone: int, interval_s: int, position: Position) -> tuple[int, int, int, int]:
+        """The energy that counts when a position is closed: nothing was traded unless its auction ended so."""
+        result = self._state.results.get((zone, interval_s))
+        bought, sold, imported, exported = position.energy
+        return (bought, sold, imported, exported) if result and result.crossed else (0, 0, imported, exported)
+
     def _check_time(self, zone: int, interval_s: int, time_s: int, where: str) -> None:
         ends_s = interval_s + MARKET_INTERVAL_S
         concluded = (zone, interval_s) in self._state.results
@@ -152,10 +173,7 @@ class Positions:
 
     def _prices(self, zone: int, interval_s: int, where: str) -> IntervalPrices | None:
         grid, result = self._state.grid_of(zone), self._state.results.get((zone, interval_s))
-        charge, discharge = (
-            self._price_at(grid or 0, direction, interval_s, interval_s + MARKET_INTERVAL_S)
-            for direction in (Direction.MARKET_CHARGE, Direction.MARKET_DISCHARGE)
-        )
+        charge, discharge = self._books.imbalance_prices(grid or 0, interval_s)
         if charge is None or discharge is None:
             expected = "prices of the grid account that hold in all of the interval"
             self._report(FindingCode.CLOSING_MISMATCH, where, expected, f"charge {charge}, discharge {discharge}")

@@ -15,9 +15,10 @@ from domain.audit.auctions import price_of
 from domain.audit.market_calls import CLEAR_SELECTOR, SETTLE_SELECTOR, plain_claim
 from domain.chain import Call
 from domain.signing import SigningDomain, compact, word
+from domain.tariff import Direction
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
-from tests.unit.audit.record import AUCTIONS, DEPLOYED, FIRST_BLOCK_S, Record, enrolled
-from tests.vectors.world import OPERATOR, Key
+from tests.unit.audit.record import AUCTIONS, DEPLOYED, FIRST_BLOCK_S, Record, enrolled, publish
+from tests.vectors.world import OPERATOR, Key, tariff
 
 ZONE, GRID = 1, OPERATOR
 INTERVAL_S = UnixSeconds((FIRST_BLOCK_S + 100_000) // 900 * 900)
@@ -39,6 +40,9 @@ class MadeMarket:
         self.record.event("PositionBook", "ZoneOpened", zone=ZONE, grid=GRID)
         terms: dict[str, Any] = {"feeMicroPerKwh": 0, "importLimitWh": 10**6, "exportLimitWh": 10**6, "from": 0}
         self.record.event("AuctionHouse", "ZoneSet", self.record.events[-1].tx, zone=ZONE, grid=GRID, **terms)
+        for number, direction in enumerate((Direction.MARKET_CHARGE, Direction.MARKET_DISCHARGE), 20):
+            price = tariff(number, GRID, direction, 100_000, INTERVAL_S - 900)
+            publish(self.record, price)
 
     def members(self, count: int) -> list[int]:
         """So many accounts with keys of their own."""

@@ -158,6 +158,7 @@ class Record:
             auditor.check_account(account, (self.balances[account], 0, locked, owed))
         auditor.check_head(self.chain.head)
         auditor.check_modules(self.now_s())
+        auditor.check_positions(self.now_s())
         return auditor
 
     def findings(self) -> list[Finding]:

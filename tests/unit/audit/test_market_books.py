@@ -24,9 +24,10 @@ from domain.audit.seats import LEAST_HELD_MICRO, held_micro, line_of
 from domain.errors import Malformed
 from domain.keccak import keccak
 from domain.plain import plain, shaped
-from domain.units import EnergyWh, PriceMicroPerKwh
+from domain.units import EnergyWh, PriceMicroPerKwh, UnixSeconds
 from scripts.compile import compiled
 from tests.unit.audit.market_record import CLAIM_TYPE, GRID, INTERVAL_S, ZONE, MadeMarket
+from tests.unit.audit.record import DEPLOYED
 
 LARGE = 1_100
 
@@ -100,6 +101,41 @@ def test_book_in_parts_in_which_nothing_crosses_cannot_be_read() -> None:
     orders = [market.order(members[n // 64], n % 64, 100, 1_000) for n in range(LARGE)]
     market.clear(market.commit(orders), first=1_024)
     assert {finding.code for finding in market.record.findings()} == {FindingCode.BOOK_HIDDEN}
+
+
+@pytest.mark.parametrize(("gone", "found"), [(1, "charge 100000, discharge None"), (2, "charge None, discharge None")])
+def test_book_for_an_interval_without_both_prices_is_named(gone: int, found: str) -> None:
+    market = MadeMarket()
+    at = [i for i, event in enumerate(market.record.events) if event.name == "TariffPublished"][-gone:]
+    for number in reversed(at):
+        del market.record.events[number]
+    [buyer] = market.members(1)
+    market.commit([market.order(buyer, 0, 10, 5_000)])
+    [finding] = market.record.findings()
+    assert (finding.code, finding.found) == (FindingCode.BOOK_UNPRICED, found)
+    assert f"zone {ZONE}" in finding.where
+
+
+def test_fills_that_nobody_closes_are_named_once_all_waiting_times_and_a_day_are_over() -> None:
+    market = MadeMarket()
+    one, other = market.members(2)
+    made = market.commit([market.order(one, 0, 10, 5_000), market.order(other, 0, 10, 1_000, sell=True)])
+    market.settle(made, market.clear(made))
+    record = market.record
+    closable_s = INTERVAL_S + 900 + DEPLOYED.close_after_s + DEPLOYED.settle_within_s
+    record.times[len(record.events)] = UnixSeconds(closable_s + 86_400)
+    assert record.findings() == []
+    record.times[len(record.events)] = UnixSeconds(closable_s + 86_401)
+    assert [finding.code for finding in record.findings()] == [FindingCode.POSITION_OPEN] * 2
+
+
+def test_fills_of_an_auction_that_did_not_end_are_no_open_position() -> None:
+    market = MadeMarket()
+    one, other = market.members(2)
+    made = market.commit([market.order(one, 0, 10, 5_000), market.order(other, 0, 10, 1_000, sell=True)])
+    market.clear(made)
+    market.record.times[len(market.record.events)] = UnixSeconds(INTERVAL_S + 10 * 86_400)
+    assert market.record.findings() == []
 
 
 def test_account_that_buys_from_itself_is_named() -> None:

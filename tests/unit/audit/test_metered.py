@@ -109,3 +109,22 @@ def test_market_row_of_an_account_that_never_joined_is_named() -> None:
     record = market_world()
     record.events = [event for event in record.events if event.name != "Joined"]
     assert codes(record) == {FindingCode.OFF_MARKET}
+
+
+def look(record: Record, time_s: int) -> None:
+    """The audit looks at the chain at this time."""
+    record.times[len(record.events)] = UnixSeconds(time_s)
+
+
+def test_position_that_is_open_a_day_after_it_could_be_closed_is_named() -> None:
+    record = market_world()
+    metered_s = record.time_of(record.events[metered(record)].block)
+    look(record, metered_s + 86_400)
+    assert record.findings() == []
+    look(record, metered_s + 86_401)
+    found = record.findings()
+    rows = [MarketRow.from_word(word) for word in record.events[metered(record)].args["rows"]]
+    assert {finding.code for finding in found} == {FindingCode.POSITION_OPEN}
+    expected = {f"position of zone 1, interval {row.interval_s}, account {ALICE} " for row in rows}
+    assert {finding.where.split("(")[0] for finding in found} == expected
+    assert all(f"closed by {metered_s + 86_400}" == finding.expected for finding in found)
