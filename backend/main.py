@@ -201,6 +201,7 @@ def _platform(
     market_clock = clock if settings.market_clock == "system" else BlockClock()
     evidence = _evidence(settings, clock)
     contracts = {name: contract.address for name, contract in deployment.contracts.items()}
+    house = MarketContracts(reader, writer)
     indexer = ChainIndexer(store, reader, first_block=deployment.block, confirmations=settings.confirmations)
     outbox = Outbox(store, writer, contracts, clock)
     keys = Keys(store, clock)
@@ -230,14 +231,16 @@ def _platform(
         status=Status(
             store=store,
             chain=reader,
+            house=house,
             evidence=evidence,
             clock=clock,
+            market_clock=market_clock,
             policy=settings.batch_policy,
             chain_id=deployment.chain_id,
             confirmations=settings.confirmations,
         ),
         orders=Orders(store, reader, market_clock, deployment.order_domain, OrderRate(clock)),
-        auctions=Auctions(store, reader, MarketContracts(reader, writer), outbox, market_clock, Pauses(clock)),
+        auctions=Auctions(store, reader, house, outbox, market_clock, Pauses(clock)),
         market=MarketLists(store),
         feed=Feed(store, clock),
     )

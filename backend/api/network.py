@@ -29,6 +29,10 @@ _STATUS = {
     },
     "settlements": {"built": 0, "sent": 0, "settled": 60, "failed": 0},
     "transactions": {"queued": 0, "sent": 0, "mined": 180, "lost": 0},
+    "market": {
+        "auctions": {"without_book": 1, "unsettled": 0, "oldest": 1_795_420_800},
+        "positions": {"closable": 12, "oldest": 1_795_418_100},
+    },
 }
 HOW = "wattledger audit --rpc <node> --deployment <deployments file> --evidence <this service or a folder>"
 

@@ -240,6 +240,12 @@ STATUS = record(
     ),
     settlements=record(built=UNSIGNED, sent=UNSIGNED, settled=UNSIGNED, failed=UNSIGNED),
     transactions=record(queued=UNSIGNED, sent=UNSIGNED, mined=UNSIGNED, lost=UNSIGNED),
+    market=maybe(
+        record(
+            auctions=record(without_book=UNSIGNED, unsettled=UNSIGNED, oldest=maybe(U40)),
+            positions=record(closable=UNSIGNED, oldest=maybe(U40)),
+        )
+    ),
 )
 NETWORK = record(
     chain_id=UNSIGNED,

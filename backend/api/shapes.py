@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from backend.application.accounts import AccountView
+from backend.application.market_standing import MarketStanding
 from backend.application.records import (
     DebtRecord,
     DisputeRecord,
@@ -220,6 +221,18 @@ def status(standing: Standing) -> Json:
         "statements": _states(counts.statements) | {"oldest_waiting": counts.oldest_waiting_s},
         "settlements": _states(counts.settlements),
         "transactions": _states(counts.transactions),
+        "market": _market(standing.market) if standing.market else None,
+    }
+
+
+def _market(found: MarketStanding) -> Json:
+    return {
+        "auctions": {
+            "without_book": found.without_book,
+            "unsettled": found.unsettled,
+            "oldest": found.oldest_auction_s,
+        },
+        "positions": {"closable": found.closable, "oldest": found.oldest_closable_s},
     }
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from backend.application.errors import ChainUnavailable, EvidenceUnavailable
+from backend.application.market_ports import AuctionChain
+from backend.application.market_standing import MarketStanding, Waits, market_standing
 from backend.application.ports import ChainView, Clock, EvidenceStore, Store
 from backend.application.records import Counts, StatementState
 from backend.application.settlements import BatchPolicy
@@ -19,13 +21,17 @@ _SAMPLE_CID = cid_of(b"")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The platform at `time_s`. `block` is the chain's head, None if the chain does not answer."""
+    """The platform at `time_s`. `block` is the chain's head, None if the chain does not answer.
+
+    `market` is None as long as the chain never said how long auctions and positions may wait.
+    """
 
     time_s: UnixSeconds
     chain_id: int
     block: int | None
     evidence_answers: bool
     counts: Counts
+    market: MarketStanding | None
     attention: tuple[str, ...]
 
 
@@ -35,8 +41,10 @@ class Status:
 
     store: Store
     chain: ChainView
+    house: AuctionChain
     evidence: EvidenceStore
     clock: Clock
+    market_clock: Clock
     policy: BatchPolicy
     chain_id: int
     confirmations: int
@@ -46,6 +54,7 @@ class Status:
         now_s = self.clock.now_s()
         with self.store.read() as unit:
             counts = unit.counts.all(now_s)
+        market = self._market()
         block, answers = self._head(), self._evidence_answers()
         return Standing(
             time_s=now_s,
@@ -53,8 +62,20 @@ class Status:
             block=block,
             evidence_answers=answers,
             counts=counts,
-            attention=tuple(self._attention(now_s, counts, block, answers)),
+            market=market,
+            attention=(*self._attention(now_s, counts, block, answers), *(market.attention if market else ())),
         )
+
+    def _market(self) -> MarketStanding | None:
+        with self.store.read() as unit:
+            if not unit.zones.all():
+                return MarketStanding(time_s=self.market_clock.now_s())
+        try:
+            waits = Waits(settle_within_s=self.house.settle_within_s(), close_after_s=self.house.close_after_s())
+        except ChainUnavailable:
+            return None
+        with self.store.read() as unit:
+            return market_standing(unit, self.market_clock, waits)
 
     def _head(self) -> int | None:
         try:

@@ -147,7 +147,18 @@ def _lines(found: dict[str, Any]) -> Sequence[tuple[str, str]]:
         ("statements waiting", f"{statements['accepted']:,}" + (f", since {_ago(waiting)}" if waiting else "")),
         ("statements refused or void", f"{statements['refused']:,} and {statements['void']:,}"),
         ("batches settled", f"{found['settlements']['settled']:,}"),
+        *_market_lines(found.get("market")),
         ("transactions to be mined", f"{found['transactions']['queued'] + found['transactions']['sent']:,}"),
+    ]
+
+
+def _market_lines(market: dict[str, Any] | None) -> Sequence[tuple[str, str]]:
+    if market is None:
+        return []
+    auctions, positions = market["auctions"], market["positions"]
+    return [
+        ("auctions not over", f"{auctions['without_book'] + auctions['unsettled']:,}"),
+        ("positions to be closed", f"{positions['closable']:,}"),
     ]
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import market_tables as t
 from backend.adapters.sql.paging import paged, same
 from backend.application.filters import Page, PositionFilter
-from backend.application.market import Amounts, FeedEntry, PositionRecord
+from backend.application.market import Amounts, AuctionState, FeedEntry, PositionRecord
 
 FEED_KEPT = 20_000
 _TRIM_EVERY = 500
@@ -48,6 +48,17 @@ class Positions:
         query = query.where(table.c.open.is_(True), table.c.interval_s <= until_s)
         rows = self._connection.execute(query.order_by(table.c.interval_s, table.c.zone).limit(limit))
         return [(row.zone, row.interval_s) for row in rows]
+
+    def closable(self, concluded_until_s: int, other_until_s: int) -> tuple[int, int | None]:
+        """How many are open of intervals up to a time whose auction was concluded, or up to an earlier one whatever
+        became of it; and the first of these intervals."""
+        table, auctions = t.positions, t.auctions
+        own = and_(auctions.c.zone == table.c.zone, auctions.c.interval_s == table.c.interval_s)
+        concluded = and_(table.c.interval_s <= concluded_until_s, auctions.c.state == AuctionState.CONCLUDED)
+        query = select(func.count(), func.min(table.c.interval_s)).select_from(table.outerjoin(auctions, own))
+        query = query.where(table.c.open.is_(True), or_(concluded, table.c.interval_s <= other_until_s))
+        count, oldest_s = self._connection.execute(query).one()
+        return count, oldest_s
 
     def open_accounts(self, zone: int, interval_s: int, limit: int) -> list[int]:
         """Accounts with an open position in an interval, ascending."""

@@ -124,6 +124,9 @@ def test_work_that_is_due_is_found_by_an_index(store: SqlStore) -> None:
             unit.orders.count(1, INTERVAL_S),
             unit.orders.of_account(1, INTERVAL_S, 6),
             unit.positions.open_of(6),
+            unit.positions.closable(INTERVAL_S, 0),
+            unit.tariffs.of_market(4, INTERVAL_S, INTERVAL_S + 900),
+            unit.zones.members_among(1, [AccountId(6)]),
         ),
     )
     assert not [plan for plan in plans if plan.startswith("SCAN")], plans

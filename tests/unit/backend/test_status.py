@@ -25,6 +25,7 @@ from domain.units import UnixSeconds
 from tests.unit.backend.json_schema import faults
 
 NOW_S = UnixSeconds(1_800_000_000)
+SETTLE_WITHIN_S, CLOSE_AFTER_S = 21_600, 900
 POLICY = BatchPolicy(statements=32, age_s=60, in_flight=4)
 
 
@@ -43,6 +44,16 @@ class Chain:
         if self.block is None:
             raise ChainUnreachable("nobody there")
         return self.block
+
+
+class House:
+    """Waiting times of the market's contracts."""
+
+    def settle_within_s(self) -> int:
+        return SETTLE_WITHIN_S
+
+    def close_after_s(self) -> int:
+        return CLOSE_AFTER_S
 
 
 class Store:
@@ -69,8 +80,10 @@ def standing(store: SqlStore, *, block: int | None = 0, answers: bool = True, co
     status = Status(
         store=store,
         chain=Chain(block),  # type: ignore[arg-type] # all that is asked of it
+        house=House(),  # type: ignore[arg-type] # the same
         evidence=Store(answers=answers),  # type: ignore[arg-type] # the same
         clock=Now(),  # type: ignore[arg-type] # the same
+        market_clock=Now(),  # type: ignore[arg-type] # the same
         policy=POLICY,
         chain_id=1,
         confirmations=confirmations,
