@@ -6,7 +6,7 @@ orders, one seals them. The first auction trades, in the second one nothing cros
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from backend.adapters.chain.reader import ChainReader
@@ -15,10 +15,10 @@ from bench.audit_record import START_S, Record, Size, recorded
 from bench.audit_snapshot import Snapshot, snapshot_of
 from bench.audit_stations import MINUTE_S, Made, StationRun, address, driver_key, sign
 from domain.auction.book import OrderBook, make_book
+from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_forced, accept_order
 from domain.auction.zone import ZoneTerms
-from domain.audit.market_calls import plain_claim
 from domain.keccak import keccak
 from domain.signing import SigningDomain, compact, word
 from domain.tariff import Direction, Tariff, TariffTable
@@ -154,8 +154,7 @@ class Market:
         """Commits a book and clears it; the claim."""
         book, count = orders.book, len(orders.orders)
         self.record.send("AuctionHouse", "commitBook", ZONE, book.interval_s, count, book.digest())
-        plain = plain_claim(clear(book, self.terms).claim)
-        claim = tuple(getattr(plain, name) for name in type(plain).__slots__)
+        claim = astuple(plain_claim(clear(book, self.terms).claim))
         data = (claim, orders.forced_nonces, b"".join(book.chunks()), count, 0)
         self.record.send("AuctionHouse", "clear", ZONE, book.interval_s, *data)
         return claim

@@ -1,7 +1,7 @@
 """A zone whose auctions are held on a fresh chain: what the benchmarks commit, clear, settle and force."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from web3.contract import Contract
@@ -9,7 +9,7 @@ from web3.types import RPCEndpoint
 
 from bench.consortium import MODULE_DELAY_S, OTHER_ACCOUNTS, Consortium, address_of, key_of
 from domain.auction.book import CHUNK_LINES, OrderBook, make_book
-from domain.auction.claim import Claim, NothingCrosses
+from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_order
 from domain.auction.zone import ZoneTerms
@@ -97,13 +97,13 @@ class AuctionZone:
     def clear(self, made: OrderBook) -> Any:
         """Clears it in one transaction."""
         lines = b"".join(made.book.chunks())
-        claim = claim_fields(clear(made.book, self.terms).claim)
+        claim = self._claim(made)
         call = self.house.functions.clear(ZONE, self.interval_s, claim, b"", lines, len(made.orders), 0)
         return self._sent(call)
 
     def clear_in_parts(self, made: OrderBook) -> list[Any]:
         """Clears a book by several transactions, one for each chunk."""
-        claim, count, sent = claim_fields(clear(made.book, self.terms).claim), len(made.orders), []
+        claim, count, sent = self._claim(made), len(made.orders), []
         for number, lines in enumerate(made.book.chunks()):
             fields = (ZONE, self.interval_s, claim, b"", lines, count, number * CHUNK_LINES)
             sent.append(self._sent(self.house.functions.clear(*fields)))
@@ -111,7 +111,7 @@ class AuctionZone:
 
     def settle(self, made: OrderBook) -> list[Any]:
         """Settles a book, one transaction for each chunk."""
-        chunks, claim, sent = made.book.chunks(), claim_fields(clear(made.book, self.terms).claim), []
+        chunks, claim, sent = made.book.chunks(), self._claim(made), []
         for number, lines in enumerate(chunks):
             own = made.orders[number * CHUNK_LINES : (number + 1) * CHUNK_LINES]
             proofs, hashes = b"".join(map(proof_of, own)), [keccak(chunk) for chunk in chunks]
@@ -150,6 +150,10 @@ class AuctionZone:
         fields = ((ZONE, 2), (self.interval_s, 5), (12_345, 4), (250_000 + (1 << 31), 4), (7, 1), (0, 16))
         return b"".join(number.to_bytes(size, "big") for number, size in fields)
 
+    def _claim(self, made: OrderBook) -> tuple[Any, ...]:
+        """The claim of a book's clearing, as the contract takes it."""
+        return astuple(plain_claim(clear(made.book, self.terms).claim))
+
     def _accepted(self, plain: Order) -> AcceptedOrder:
         key, digest = _driver_key(plain.account), plain.order_hash(self.domain)
         raw = key.sign_recoverable(digest, hasher=None)
@@ -162,15 +166,6 @@ class AuctionZone:
 
     def _now_s(self) -> int:
         return int(self.consortium.web3.eth.get_block("latest")["timestamp"])
-
-
-def claim_fields(claim: Claim) -> tuple[bool, int, int, int, int, int, int, int, int]:
-    """A claim as the contract takes it."""
-    if isinstance(claim, NothingCrosses):
-        return (False, 0, claim.price, 0, 0, 0, 0, 0, 0)
-    shares = claim.shares
-    shared = (shares.sell + 1, shares.at_wh, shares.share_wh, shares.remainder, shares.line) if shares else (0,) * 5
-    return (True, claim.volume_wh, claim.lo, claim.hi, *shared)
 
 
 def proof_of(accepted: AcceptedOrder) -> bytes:

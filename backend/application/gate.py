@@ -7,14 +7,13 @@ from backend.application.errors import WouldSelfTrade
 from backend.application.market import BookRecord, ForcedOrder, OrderRecord, worst_case_micro
 from backend.application.order_checks import check_sides
 from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, Line, decode_book, trim_backstop
-from domain.auction.claim import Claim, NothingCrosses
+from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
 from domain.auction.zone import ZoneTerms
 from domain.errors import OrderRefused, OutOfRange
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
 
 PAST_LIMIT = "the grid account offers more than the zone's connection carries"
-_BUYERS, _SELLERS = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ def build(kept: Sequence[OrderRecord], gate: Gate) -> BookRecord:
         forced_nonces=bytes(one.nonce for one in gate.forced),
         hashes=tuple(one.order_hash for one in signed),
         fills=cleared.fills,
-        claim=claim_fields(cleared.claim),
+        claim=plain_claim(cleared.claim).named(),
     )
 
 
@@ -96,29 +95,6 @@ def forced_line(order: ForcedOrder) -> bytes:
         PriceMicroPerKwh(order.limit_micro_per_kwh),
     )
     return line.encode()
-
-
-def claim_fields(claim: Claim) -> dict[str, int]:
-    """The fields of the contract's claim, by name. What a claim does not use is zero."""
-    if isinstance(claim, NothingCrosses):
-        return _fields(lo=claim.price)
-    shares = claim.shares
-    crossing = {"crosses": 1, "volumeWh": claim.volume_wh, "lo": claim.lo, "hi": claim.hi}
-    if shares is None:
-        return _fields(**crossing)
-    return _fields(
-        **crossing,
-        rationed=_SELLERS if shares.sell else _BUYERS,
-        atWh=shares.at_wh,
-        shareWh=shares.share_wh,
-        remainder=shares.remainder,
-        line=shares.line,
-    )
-
-
-def _fields(**given: int) -> dict[str, int]:
-    names = ("crosses", "volumeWh", "lo", "hi", "rationed", "atWh", "shareWh", "remainder", "line")
-    return dict.fromkeys(names, 0) | given
 
 
 def _alone(record: OrderRecord, gate: Gate, forced: set[tuple[int, int]]) -> str | None:

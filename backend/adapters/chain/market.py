@@ -1,6 +1,7 @@
 """The contracts AuctionHouse and PositionBook: what they are asked, and calls as bytes."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +9,7 @@ from backend.adapters.chain.reader import ChainReader
 from backend.adapters.chain.writer import ChainWriter
 from backend.application.market import BookRecord
 from domain.auction.book import CHUNK_LINES, LINE_BYTES
+from domain.auction.claim import PlainClaim
 from domain.chain import Call, View
 from domain.keccak import keccak
 from domain.text import address_text
@@ -81,6 +83,4 @@ class MarketContracts:
 
 
 def _claim(book: BookRecord) -> tuple[Any, ...]:
-    claim = book.claim
-    numbers = (claim[name] for name in ("volumeWh", "lo", "hi", "rationed", "atWh", "shareWh", "remainder", "line"))
-    return (bool(claim["crosses"]), *numbers)
+    return astuple(PlainClaim.of_named(book.claim))

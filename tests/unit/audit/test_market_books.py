@@ -7,19 +7,17 @@ from eth_abi.abi import encode
 from eth_utils.abi import collapse_if_tuple
 
 from domain.auction.book import LINE_BYTES, OrderBook, decode_line
-from domain.auction.claim import CrossingClaim, NothingCrosses
+from domain.auction.claim import CLAIM_NAMES, CrossingClaim, NothingCrosses, PlainClaim, claim_of, plain_claim
 from domain.auction.columns import Shares
 from domain.audit import FindingCode
 from domain.audit.market_calls import (
     CLEAR_SELECTOR,
     SETTLE_SELECTOR,
-    claim_of,
     decode_clear,
     decode_proofs,
     decode_settle,
-    plain_claim,
 )
-from domain.audit.market_state import MarketState, PlainClaim
+from domain.audit.market_state import MarketState
 from domain.audit.seats import LEAST_HELD_MICRO, held_micro, line_of
 from domain.errors import Malformed
 from domain.keccak import keccak
@@ -172,6 +170,12 @@ def test_selectors_are_those_of_the_contract() -> None:
     assert {CLEAR_SELECTOR, SETTLE_SELECTOR} <= known
 
 
+def test_fields_of_a_claim_have_the_contracts_names_in_its_order() -> None:
+    [clear] = [one for one in compiled()["AuctionHouse"].abi if one.get("name") == "clear"]
+    [claim] = [one for one in clear["inputs"] if one["type"] == "tuple"]
+    assert [field["name"] for field in claim["components"]] == list(CLAIM_NAMES)
+
+
 @pytest.mark.parametrize("length", [0, 31, 300, 480])
 def test_call_that_is_cut_short_is_malformed(length: int) -> None:
     for decode, data in (
@@ -208,7 +212,9 @@ def test_proofs_are_cut_at_seventy_bytes() -> None:
     ],
 )
 def test_claim_comes_back_from_its_plain_form(claim: CrossingClaim | NothingCrosses) -> None:
-    assert claim_of(plain_claim(claim)) == claim
+    told = plain_claim(claim)
+    assert claim_of(told) == claim
+    assert PlainClaim.of_named(told.named()) == told
 
 
 def test_claim_that_rations_no_side_there_is_is_malformed() -> None:
