@@ -10,8 +10,9 @@ from typing import Any
 from bench.audit_liar import Liar, Planted
 from bench.audit_market_life import FIRST_S, SECOND_S
 from domain.auction.book import LINE_BYTES, book_digest
+from domain.auction.order import PROOF_BYTES
 from domain.audit import FindingCode as Code
-from domain.audit.market_calls import PROOF_BYTES, decode_settle
+from domain.audit.market_calls import decode_settle
 from domain.audit.seats import auction_of
 from domain.chain import Call, ChainEvent
 from domain.units import UnixSeconds

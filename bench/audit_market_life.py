@@ -20,7 +20,7 @@ from domain.auction.clearing import clear
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_forced, accept_order
 from domain.auction.zone import ZoneTerms
 from domain.keccak import keccak
-from domain.signing import SigningDomain, compact, word
+from domain.signing import SigningDomain, word
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.text import address_text
 from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, TariffId, UnixSeconds
@@ -141,7 +141,9 @@ class Market:
         claim = self._clear(book)
         chunks = book.book.chunks()
         settled = (ZONE, FIRST_S, len(book.orders), claim, [keccak(one) for one in chunks], 0, chunks[0])
-        self.record.send("AuctionHouse", "settle", *settled, book.forced_nonces, _proofs(book))
+        self.record.send(
+            "AuctionHouse", "settle", *settled, book.forced_nonces, b"".join(one.proof for one in book.orders)
+        )
         commitment = keccak(word(self.sealing) + _word_of(sealed) + keccak(SALT))
         self.record.send("AuctionHouse", "forfeit", ZONE, FIRST_S, self.sealing, commitment)
 
@@ -226,12 +228,3 @@ def _lines(forced: Sequence[AcceptedOrder]) -> bytes:
     interval_s = forced[0].order.interval_s
     terms = ZoneTerms(zone=ZONE, grid=AccountId(0), import_limit_wh=EnergyWh(0), export_limit_wh=EnergyWh(0))
     return b"".join(make_book([], terms=terms, interval_s=interval_s, forced=forced).book.chunks())
-
-
-def _proofs(book: OrderBook) -> bytes:
-    """Of each signed order: signature r, vs, expiry, nonce."""
-    return b"".join(
-        compact(one.signature) + one.order.expiry_s.to_bytes(5, "big") + bytes([one.order.nonce])
-        for one in book.orders
-        if one.signature is not None
-    )

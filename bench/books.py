@@ -114,7 +114,7 @@ class AuctionZone:
         chunks, claim, sent = made.book.chunks(), self._claim(made), []
         for number, lines in enumerate(chunks):
             own = made.orders[number * CHUNK_LINES : (number + 1) * CHUNK_LINES]
-            proofs, hashes = b"".join(map(proof_of, own)), [keccak(chunk) for chunk in chunks]
+            proofs, hashes = b"".join(one.proof for one in own), [keccak(chunk) for chunk in chunks]
             fields = (ZONE, self.interval_s, len(made.orders), claim, hashes, number, lines, b"", proofs)
             sent.append(self._sent(self.house.functions.settle(*fields)))
         return sent
@@ -166,16 +166,6 @@ class AuctionZone:
 
     def _now_s(self) -> int:
         return int(self.consortium.web3.eth.get_block("latest")["timestamp"])
-
-
-def proof_of(accepted: AcceptedOrder) -> bytes:
-    """70 bytes: r, vs (EIP-2098), expiry and nonce."""
-    signature, order = accepted.signature, accepted.order
-    if signature is None:
-        return b""
-    parity = (signature[64] - 27) << 255
-    vs = int.from_bytes(signature[32:64], "big") | parity
-    return signature[:32] + vs.to_bytes(32, "big") + order.expiry_s.to_bytes(5, "big") + bytes([order.nonce])
 
 
 def _driver_key(account: int) -> Any:

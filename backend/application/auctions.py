@@ -31,7 +31,6 @@ from backend.application.records import OutboxState
 from domain.auction.book import CHUNK_LINES
 from domain.chain import BlockRef, Call
 from domain.keccak import keccak
-from domain.signing import compact
 from domain.tariff import Direction
 from domain.units import MARKET_INTERVAL_S, UnixSeconds
 
@@ -280,16 +279,11 @@ def _own_book(unit: UnitOfWork, item: Item) -> BookRecord | None:
 
 
 def _proofs(unit: UnitOfWork, book: BookRecord, auction: AuctionRecord) -> list[bytes]:
-    """What shows that the signed lines of the next chunk were signed: r, vs, expiry, nonce."""
+    """What shows that the signed lines of the next chunk were signed."""
     forced, first = len(book.forced_nonces), auction.chunks_settled * CHUNK_LINES
     hashes = book.hashes[max(0, first - forced) : max(0, first + CHUNK_LINES - forced)]
     known = {one.order_hash: one for one in unit.orders.named(hashes)}
-    return [proof_of(known[order_hash]) for order_hash in hashes]
-
-
-def proof_of(record: OrderRecord) -> bytes:
-    """70 bytes: r 32, vs 32 (EIP-2098), expiry u40, nonce u8."""
-    return compact(record.signature) + record.order.expiry_s.to_bytes(5, "big") + bytes([record.order.nonce])
+    return [known[order_hash].accepted.proof for order_hash in hashes]
 
 
 def _leave_out(unit: UnitOfWork, chosen: Selection) -> None:

@@ -18,7 +18,6 @@ REVEAL_SELECTOR = typehash("reveal(bytes32,bytes32)")[:4]
 CLOSE_SELECTOR = typehash("close(uint16,uint40,uint24[],uint24,uint24)")[:4]
 
 _WORD, _CLAIM_WORDS = 32, len(CLAIM_NAMES)
-PROOF_BYTES = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +48,6 @@ class SettleCall:
     proofs: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """What a signed line's proof says: a compact signature (EIP-2098), the order's expiry and its nonce."""
-
-    signature: bytes
-    expiry_s: int
-    nonce: int
-
-
 def decode_clear(data: bytes) -> ClearCall:
     """A call's arguments, without its selector; Malformed if they run past its end."""
     return ClearCall(
@@ -85,20 +75,6 @@ def decode_settle(data: bytes) -> SettleCall:
         forced_nonces=_bytes(data, after + 3),
         proofs=_bytes(data, after + 4),
     )
-
-
-def decode_proofs(proofs: bytes) -> list[Proof]:
-    """The proofs of a chunk; Malformed if they are not whole."""
-    if len(proofs) % PROOF_BYTES:
-        raise Malformed(f"proofs have {PROOF_BYTES} bytes each, these are {len(proofs)}")
-    return [
-        Proof(
-            signature=proofs[at : at + 64],
-            expiry_s=int.from_bytes(proofs[at + 64 : at + 69], "big"),
-            nonce=proofs[at + 69],
-        )
-        for at in range(0, len(proofs), PROOF_BYTES)
-    ]
 
 
 def sealed_commitment(account: int, data: bytes) -> bytes:

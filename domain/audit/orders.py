@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from domain.auction.book import CHUNK_LINES, LINE_BYTES, Line, decode_line
-from domain.auction.order import NONCES, Order
+from domain.auction.order import NONCES, Order, Proof, decode_proofs
 from domain.audit.findings import FindingCode, Tally
 from domain.audit.ledger import Books
-from domain.audit.market_calls import Proof, SettleCall, decode_proofs
+from domain.audit.market_calls import SettleCall
 from domain.audit.market_state import BookBook, Forced, MarketState
 from domain.audit.report import Deployed, Report
 from domain.audit.seats import GATE_S

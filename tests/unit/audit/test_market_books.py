@@ -9,12 +9,12 @@ from eth_utils.abi import collapse_if_tuple
 from domain.auction.book import LINE_BYTES, OrderBook, decode_line
 from domain.auction.claim import CLAIM_NAMES, CrossingClaim, NothingCrosses, PlainClaim, claim_of, plain_claim
 from domain.auction.columns import Shares
+from domain.auction.order import decode_proofs
 from domain.audit import FindingCode
 from domain.audit.market_calls import (
     CLEAR_SELECTOR,
     SETTLE_SELECTOR,
     decode_clear,
-    decode_proofs,
     decode_settle,
 )
 from domain.audit.market_state import MarketState
@@ -198,6 +198,7 @@ def test_list_that_begins_or_ends_far_away_is_malformed() -> None:
 def test_proofs_are_cut_at_seventy_bytes() -> None:
     [proof] = decode_proofs(b"\x01" * 64 + (900).to_bytes(5, "big") + b"\x07")
     assert (proof.signature, proof.expiry_s, proof.nonce) == (b"\x01" * 64, 900, 7)
+    assert decode_proofs(proof.encode() * 2) == [proof, proof]
     with pytest.raises(Malformed):
         decode_proofs(bytes(71))
 
