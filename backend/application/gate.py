@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.application.errors import WouldSelfTrade
-from backend.application.market import BookRecord, ForcedOrder, OrderRecord, worst_case_micro
+from backend.application.market import BookRecord, ForcedOrder, OrderRecord
 from backend.application.order_checks import check_sides
 from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, Line, decode_book, trim_backstop
 from domain.auction.claim import plain_claim
@@ -48,7 +48,7 @@ def select(orders: Sequence[OrderRecord], gate: Gate) -> Selection:
     kept: list[OrderRecord] = []
     spent_micro: dict[int, int] = {}
     for record in orders:
-        account, needed = record.order.account, worst_case_micro(record.order)
+        account, needed = record.order.account, record.order.most_owed_micro
         spent = spent_micro.get(account, 0)
         reason = _alone(record, gate, forced) or sides.refusal(record)
         if reason is None and needed and account != gate.terms.grid and spent + needed > gate.spare_micro[account]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.auction.order import AcceptedOrder, Order
-from domain.units import AccountId, UnixSeconds, cost_ceil, cost_floor
+from domain.units import AccountId, UnixSeconds
 
 
 class OrderState(StrEnum):
@@ -164,10 +164,3 @@ class FeedEntry:
     serial: int
     kind: str
     data: str
-
-
-def worst_case_micro(order: Order) -> int:
-    """The most that an order can come to owe, micro-euro: a buyer at its limit, a seller at a limit below zero."""
-    if order.sell:
-        return max(0, -cost_floor(order.quantity_wh, order.limit_micro_per_kwh))
-    return max(0, cost_ceil(order.quantity_wh, order.limit_micro_per_kwh))

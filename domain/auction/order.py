@@ -15,7 +15,7 @@ from domain.signing import (
     typehash,
     word,
 )
-from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, MoneyMicro, PriceMicroPerKwh, UnixSeconds, cost_ceil
 
 MAX_QUANTITY_WH = (1 << 30) - 1
 NONCES = 64
@@ -81,6 +81,11 @@ class Order:
         terms.check_limit(self.limit_micro_per_kwh)
         if self.expiry_s < terms.closes_s(self.interval_s):
             raise ExpiresBeforeGate(self.expiry_s, terms.closes_s(self.interval_s))
+
+    @property
+    def most_owed_micro(self) -> MoneyMicro:
+        """The most that its account can come to owe for it."""
+        return most_owed_micro(self.quantity_wh, self.limit_micro_per_kwh, sell=self.sell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,14 @@ def accept_forced(order: Order, *, terms: ZoneTerms, domain: SigningDomain) -> A
     """An order that the chain says its owner forced; otherwise what `check_terms` raises."""
     order.check_terms(terms)
     return AcceptedOrder(order.order_hash(domain), order, None)
+
+
+def most_owed_micro(energy_wh: EnergyWh, limit: PriceMicroPerKwh, *, sell: bool) -> MoneyMicro:
+    """The most that an order with this limit can owe for `energy_wh`, which the contract holds of who forces it.
+
+    A buyer owes it at its limit, a seller at a limit below zero; otherwise nothing is owed.
+    """
+    return max(MoneyMicro(0), cost_ceil(energy_wh, PriceMicroPerKwh(-limit if sell else limit)))
 
 
 def _decode_proof(data: bytes) -> Proof:
