@@ -11,6 +11,7 @@ from bench.audit_liar import Liar, Planted
 from bench.audit_market_life import FIRST_S, SECOND_S
 from domain.auction.book import LINE_BYTES, book_digest
 from domain.auction.order import PROOF_BYTES
+from domain.auction.zone import GATE_S
 from domain.audit import FindingCode as Code
 from domain.audit.market_calls import decode_settle
 from domain.audit.seats import auction_of
@@ -162,7 +163,7 @@ def _signature(liar: Liar, proof: bytearray) -> None:
 
 
 def _expiry(_: Liar, proof: bytearray) -> None:
-    proof[64:69] = (FIRST_S - 301).to_bytes(5, "big")
+    proof[64:69] = (FIRST_S - GATE_S - 1).to_bytes(5, "big")
 
 
 def _nonce(_: Liar, proof: bytearray) -> None:

@@ -18,7 +18,7 @@ from domain.auction.book import OrderBook, make_book
 from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_forced, accept_order
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.keccak import keccak
 from domain.signing import SigningDomain, word
 from domain.tariff import Direction, Tariff, TariffTable
@@ -70,11 +70,11 @@ class Market:
         self._begin()
         self._to(FIRST_S - 3_600)
         sealed = self._send_orders()
-        self._to(FIRST_S - 299)
+        self._to(FIRST_S - GATE_S + 1)
         self._send("reveal", _word_of(sealed), SALT, account=self.sealing)
-        self._to(FIRST_S - 239)
+        self._to(FIRST_S - GATE_S + REVEAL_S + 1)
         self._trade(sealed)
-        self._to(SECOND_S - 239)
+        self._to(SECOND_S - GATE_S + REVEAL_S + 1)
         self._end_without_trade()
         self._to(FIRST_S + MINUTES * MINUTE_S)
         self._meter()
@@ -169,7 +169,7 @@ class Market:
             sell=sell,
             quantity_wh=EnergyWh(wh),
             limit_micro_per_kwh=PriceMicroPerKwh(limit),
-            expiry_s=UnixSeconds(interval_s - 300),
+            expiry_s=UnixSeconds(interval_s - GATE_S),
             nonce=nonce,
         )
 

@@ -7,23 +7,28 @@ from typing import Any
 from web3.contract import Contract
 from web3.types import RPCEndpoint
 
-from bench.consortium import MODULE_DELAY_S, OTHER_ACCOUNTS, Consortium, address_of, key_of
+from bench.consortium import (
+    CLOSE_AFTER_S,
+    MODULE_DELAY_S,
+    OTHER_ACCOUNTS,
+    SETTLE_WITHIN_S,
+    Consortium,
+    address_of,
+    key_of,
+)
 from domain.auction.book import CHUNK_LINES, OrderBook, make_book
 from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_order
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.keccak import keccak
 from domain.signing import SigningDomain
-from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
 from scripts.compile import compiled
 
 ZONE = 1
-INTERVAL_S = 900
 RING = 128
 """Intervals after which the contract writes over what it kept of one."""
-GATE_S, REVEAL_S = 300, 60
-CLOSE_AFTER_S, SETTLE_WITHIN_S = 900, 6 * 3_600
 MARGIN_MICRO = 10**7
 GRID = AccountId(len(OTHER_ACCOUNTS))
 LEAST_LIMIT, LIMIT_STEP, LIMITS = 100_000, 5_000, 40
@@ -57,12 +62,12 @@ class AuctionZone:
         for at, driver in enumerate(own.drivers()):
             own.send(accounts.functions.setDriverKey(driver, address_of(_driver_key(driver))), f"driver {at}")
         self.domain = SigningDomain(own.web3.eth.chain_id, bytes.fromhex(self.house.address[2:]))
-        self.interval_s = UnixSeconds((self._now_s() // INTERVAL_S + 4) * INTERVAL_S)
+        self.interval_s = UnixSeconds((self._now_s() // MARKET_INTERVAL_S + 4) * MARKET_INTERVAL_S)
 
     def next_turn(self) -> None:
         """Goes on to the interval that takes the place of this one in the ring."""
-        self.interval_s = UnixSeconds(self.interval_s + RING * INTERVAL_S)
-        self.at(self.interval_s - 4 * INTERVAL_S)
+        self.interval_s = UnixSeconds(self.interval_s + RING * MARKET_INTERVAL_S)
+        self.at(self.interval_s - 4 * MARKET_INTERVAL_S)
 
     def at(self, time_s: int) -> None:
         """Mines a block at this time."""
@@ -139,7 +144,7 @@ class AuctionZone:
 
     def void(self, driver: int) -> Any:
         """Gives the money of the bid back, after its time."""
-        self.at(self.interval_s + INTERVAL_S + SETTLE_WITHIN_S + 1)
+        self.at(self.interval_s + MARKET_INTERVAL_S + SETTLE_WITHIN_S + 1)
         account = self.consortium.drivers()[driver]
         number = int.from_bytes(self._bid(), "big") >> 136 & (1 << 64) - 1
         line = (account << 64 | 1 << 62 | number).to_bytes(11, "big")

@@ -17,7 +17,7 @@ from datetime import datetime
 from domain.auction.book import OrderBook, make_book
 from domain.auction.clearing import Clearing, clear
 from domain.auction.order import AcceptedOrder, accept_order
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, ZoneTerms
 from domain.bidding.forecast import PriceForecast
 from domain.bidding.stay import Moved, slots_of
 from domain.bidding.supply import back_up, offer_generation
@@ -49,7 +49,7 @@ SUN_ERROR_PERCENT = 15
 SUN_BY_HOUR = (*(0,) * 6, 5, 25, 55, 85, 110, 130, 140, 135, 115, 90, 60, 33, 14, 3, *(0,) * 4)
 """MODELLED: thousandths of a clear day's energy, hour by hour."""
 DOMAIN = SigningDomain(31_337, bytes([0xA0]) * 20)
-BID_AHEAD_S = 301
+BID_AHEAD_S = GATE_S + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from domain.auction.zone import GATE_S
 from domain.bidding.stay import Moved
 from domain.text import parse_address
 from domain.units import MARKET_INTERVAL_S, AccountId, PriceMicroPerKwh, UnixSeconds
@@ -29,7 +30,6 @@ from scripts.day import PLANS
 from scripts.market import AT_ONCE, BIDDING_S, Bidders, Contracts, NotOver, Traders
 from scripts.platform import Platform, PlatformFailed, read_json
 
-GATE_S = 300
 LAST_CALL_S = 30
 """No bidding later than so long before the gate."""
 PLANNED_BY_S = 5

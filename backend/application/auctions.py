@@ -29,13 +29,12 @@ from backend.application.order_checks import market_time_s, owing_micro, terms_o
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
 from domain.auction.book import CHUNK_LINES
+from domain.auction.zone import REVEAL_S
 from domain.chain import BlockRef, Call
 from domain.keccak import keccak
 from domain.tariff import Direction
 from domain.units import MARKET_INTERVAL_S, UnixSeconds
 
-REVEAL_S = 60
-"""Sealed orders are revealed for so long after the gate; then the book is what it is."""
 MAX_AT_ONCE = 256
 CLOSE_ACCOUNTS = 64
 ACCOUNTS_ASKED = 100

@@ -22,6 +22,7 @@ from backend.application.market import ForcedOrder
 from backend.application.market_indexing import forced_word
 from backend.cli.rest import DEFAULT_BACKEND, BackendFailed, Rest
 from domain.auction.order import NONCES, Order, SignedOrder
+from domain.auction.zone import GATE_S
 from domain.errors import Malformed, WattledgerError
 from domain.order_cancel import cancel_digest
 from domain.signing import SigningDomain
@@ -30,7 +31,6 @@ from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKw
 from domain.wire import order_to_json
 
 COULD_NOT_RUN = 2
-GATE_S = 300
 POLL_S = 1.0
 RECEIPT_LIMIT_S = 60
 WAIT_LIMIT_S = 8 * 3_600

@@ -7,7 +7,7 @@ from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, book_digest, deco
 from domain.auction.check import check_claim
 from domain.auction.claim import CLAIM_NAMES, PlainClaim, claim_of, plain_claim
 from domain.auction.clearing import Clearing, clear
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.audit.findings import FindingCode, Tally
 from domain.audit.gates import Gates
 from domain.audit.ledger import Args, Books
@@ -22,7 +22,7 @@ from domain.audit.market_calls import (
 from domain.audit.market_state import BookBook, Forced, MarketState, Result
 from domain.audit.orders import Orders
 from domain.audit.report import Deployed, Report, TransactionSource
-from domain.audit.seats import GATE_S, REVEAL_S, Seats
+from domain.audit.seats import Seats
 from domain.chain import ChainEvent
 from domain.errors import ClearingRefused, Malformed
 from domain.keccak import keccak

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from domain.auction.book import CHUNK_LINES, LINE_BYTES, Line, decode_line
 from domain.auction.order import NONCES, Order, Proof, decode_proofs
+from domain.auction.zone import GATE_S
 from domain.audit.findings import FindingCode, Tally
 from domain.audit.ledger import Books
 from domain.audit.market_calls import SettleCall
 from domain.audit.market_state import BookBook, Forced, MarketState
 from domain.audit.report import Deployed, Report
-from domain.audit.seats import GATE_S
 from domain.errors import BadSignature, Malformed
 from domain.signing import SigningDomain, expanded, recover
 from domain.text import address_text, hex_text

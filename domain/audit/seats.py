@@ -4,6 +4,7 @@ from collections import Counter
 
 from domain.auction.book import Line, decode_line
 from domain.auction.order import NONCES
+from domain.auction.zone import GATE_S, REVEAL_S
 from domain.audit.findings import FindingCode
 from domain.audit.gates import Gates
 from domain.audit.ledger import Args
@@ -16,7 +17,6 @@ from domain.units import MARKET_INTERVAL_S, PriceMicroPerKwh, cost_ceil
 
 NOTICE_S = 86_400
 """New terms of a zone hold for intervals that begin at least so much later."""
-GATE_S, REVEAL_S = 300, 60
 AHEAD_S = 64 * MARKET_INTERVAL_S
 BOND_MICRO = 1_000_000
 
