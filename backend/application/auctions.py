@@ -28,10 +28,9 @@ from backend.application.market_ports import AuctionChain
 from backend.application.order_checks import market_time_s, owing_micro, terms_of
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
-from domain.auction.book import CHUNK_LINES
+from domain.auction.book import CHUNK_LINES, forced_chain
 from domain.auction.zone import REVEAL_S
 from domain.chain import BlockRef, Call
-from domain.keccak import keccak
 from domain.tariff import Direction
 from domain.units import MARKET_INTERVAL_S, UnixSeconds
 
@@ -39,7 +38,6 @@ MAX_AT_ONCE = 256
 CLOSE_ACCOUNTS = 64
 ACCOUNTS_ASKED = 100
 MISSED, UNSETTLED = "no book was committed in time", "the book was not settled in time"
-_CHAIN_BYTES = 25
 _ON_ITS_WAY = (OutboxState.QUEUED, OutboxState.SENT)
 
 log = structlog.get_logger()
@@ -159,7 +157,8 @@ class Auctions:
             closes_s = terms_of(unit, zone, UnixSeconds(interval_s)).closes_s(UnixSeconds(interval_s))
         if last.time_s < closes_s and self.chain.head() > last.number:
             return False
-        return self.house.forced(zone, interval_s) == (len(forced), _forced_chain(forced))
+        chain = forced_chain((forced_line(one), one.nonce) for one in forced)
+        return self.house.forced(zone, interval_s) == (len(forced), chain)
 
     def _free(self, accounts: Sequence[int]) -> dict[int, int]:
         found: dict[int, int] = {}
@@ -309,14 +308,6 @@ def _imbalance_tariffs(unit: UnitOfWork, zone: int, interval_s: int) -> tuple[in
         valid = unit.tariffs.page(Page(-1, MAX_AT_ONCE), wanted)
         found += [one.tariff for one in valid if one.covers(interval_s, interval_s + MARKET_INTERVAL_S)][:1]
     return (found[0], found[1]) if len(found) == len(Direction) // 2 else None
-
-
-def _forced_chain(forced: Sequence[ForcedOrder]) -> bytes:
-    """The chain of an interval's forced lines as the contract keeps it: 200 bits, each line with its nonce."""
-    chain = bytes(32)
-    for one in forced:
-        chain = keccak(chain + forced_line(one) + bytes([one.nonce]))[-_CHAIN_BYTES:].rjust(32, b"\0")
-    return chain
 
 
 def _key(record: OrderRecord) -> tuple[int, bytes]:
