@@ -19,6 +19,7 @@ from bench.consortium import (
 from domain.auction.book import CHUNK_LINES, OrderBook, make_book
 from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
+from domain.auction.forced import ForcedOrder
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_order
 from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.keccak import keccak
@@ -140,20 +141,25 @@ class AuctionZone:
 
     def force(self, driver: int) -> Any:
         """The driver forces a bid."""
-        return self.consortium.send(self.house.functions.force(self._bid()), f"driver {driver}")
+        return self.consortium.send(self.house.functions.force(self._bid(driver).encode()), f"driver {driver}")
 
     def void(self, driver: int) -> Any:
         """Gives the money of the bid back, after its time."""
         self.at(self.interval_s + MARKET_INTERVAL_S + SETTLE_WITHIN_S + 1)
-        account = self.consortium.drivers()[driver]
-        number = int.from_bytes(self._bid(), "big") >> 136 & (1 << 64) - 1
-        line = (account << 64 | 1 << 62 | number).to_bytes(11, "big")
-        return self._sent(self.house.functions.void(ZONE, self.interval_s, line, b"\x07"))
+        bid = self._bid(driver)
+        return self._sent(self.house.functions.void(ZONE, self.interval_s, bid.line.encode(), bytes([bid.nonce])))
 
-    def _bid(self) -> bytes:
-        """A buyer's order word as `force` takes it."""
-        fields = ((ZONE, 2), (self.interval_s, 5), (12_345, 4), (250_000 + (1 << 31), 4), (7, 1), (0, 16))
-        return b"".join(number.to_bytes(size, "big") for number, size in fields)
+    def _bid(self, driver: int) -> ForcedOrder:
+        """A buyer's order past the operator."""
+        return ForcedOrder(
+            account=self.consortium.drivers()[driver],
+            zone=ZONE,
+            interval_s=self.interval_s,
+            sell=False,
+            quantity_wh=12_345,
+            limit_micro_per_kwh=250_000,
+            nonce=7,
+        )
 
     def _claim(self, made: OrderBook) -> tuple[Any, ...]:
         """The claim of a book's clearing, as the contract takes it."""

@@ -14,12 +14,11 @@ from backend.application.auction_pauses import Item, Pauses
 from backend.application.errors import ChainUnavailable, TransactionRefused
 from backend.application.feed import tell_order
 from backend.application.filters import Page, TariffFilter
-from backend.application.gate import Gate, Selection, build, forced_line, select
+from backend.application.gate import Gate, Selection, build, select
 from backend.application.market import (
     AuctionRecord,
     AuctionState,
     BookRecord,
-    ForcedOrder,
     OrderRecord,
     OrderState,
     Step,
@@ -29,6 +28,7 @@ from backend.application.order_checks import market_time_s, owing_micro, terms_o
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
 from domain.auction.book import CHUNK_LINES, forced_chain
+from domain.auction.forced import ForcedOrder
 from domain.auction.zone import REVEAL_S
 from domain.chain import BlockRef, Call
 from domain.tariff import Direction
@@ -157,7 +157,7 @@ class Auctions:
             closes_s = terms_of(unit, zone, UnixSeconds(interval_s)).closes_s(UnixSeconds(interval_s))
         if last.time_s < closes_s and self.chain.head() > last.number:
             return False
-        chain = forced_chain((forced_line(one), one.nonce) for one in forced)
+        chain = forced_chain((one.line.encode(), one.nonce) for one in forced)
         return self.house.forced(zone, interval_s) == (len(forced), chain)
 
     def _free(self, accounts: Sequence[int]) -> dict[int, int]:
@@ -206,7 +206,7 @@ class Auctions:
             forced = unit.zones.forced(zone, interval_s)
             if _pending(unit, item, 0):
                 return False
-        lines, nonces = b"".join(map(forced_line, forced)), bytes(one.nonce for one in forced)
+        lines, nonces = b"".join(one.line.encode() for one in forced), bytes(one.nonce for one in forced)
         return self._send(item, 0, self.house.void(zone, interval_s, lines, nonces))
 
     def _close(self, item: Item) -> bool:

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.application.errors import WouldSelfTrade
-from backend.application.market import BookRecord, ForcedOrder, OrderRecord
+from backend.application.market import BookRecord, OrderRecord
 from backend.application.order_checks import check_sides
 from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, Line, decode_book, trim_backstop
 from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
+from domain.auction.forced import ForcedOrder
 from domain.auction.zone import ZoneTerms
 from domain.errors import OrderRefused, OutOfRange
-from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from domain.units import PriceMicroPerKwh, UnixSeconds
 
 PAST_LIMIT = "the grid account offers more than the zone's connection carries"
 
@@ -68,7 +69,7 @@ def select(orders: Sequence[OrderRecord], gate: Gate) -> Selection:
 def build(kept: Sequence[OrderRecord], gate: Gate) -> BookRecord:
     """The book of these orders and the forced ones, cleared; at least one line."""
     signed = sorted(kept, key=lambda one: one.order_hash)
-    lines = b"".join([forced_line(one) for one in gate.forced] + [_signed_line(one) for one in signed])
+    lines = b"".join(one.encode() for one in (*(one.line for one in gate.forced), *map(_signed_line, signed)))
     step = CHUNK_LINES * LINE_BYTES
     chunks = [lines[at : at + step] for at in range(0, len(lines), step)]
     book: Book = decode_book(chunks, terms=gate.terms, interval_s=gate.interval_s)
@@ -83,18 +84,6 @@ def build(kept: Sequence[OrderRecord], gate: Gate) -> BookRecord:
         fills=cleared.fills,
         claim=plain_claim(cleared.claim).named(),
     )
-
-
-def forced_line(order: ForcedOrder) -> bytes:
-    """The line of a forced order."""
-    line = Line(
-        AccountId(order.account),
-        order.sell,
-        True,
-        EnergyWh(order.quantity_wh),
-        PriceMicroPerKwh(order.limit_micro_per_kwh),
-    )
-    return line.encode()
 
 
 def _alone(record: OrderRecord, gate: Gate, forced: set[tuple[int, int]]) -> str | None:
@@ -139,6 +128,6 @@ class _Sides:
         self._limits.setdefault(order.account, []).append((order.sell, order.limit_micro_per_kwh))
 
 
-def _signed_line(record: OrderRecord) -> bytes:
+def _signed_line(record: OrderRecord) -> Line:
     order = record.order
-    return Line(order.account, order.sell, False, order.quantity_wh, order.limit_micro_per_kwh).encode()
+    return Line(order.account, order.sell, False, order.quantity_wh, order.limit_micro_per_kwh)

@@ -59,20 +59,6 @@ class OrderRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForcedOrder:
-    """An order that its owner sent to the chain, as the event says it. `place` is the event's."""
-
-    zone: int
-    interval_s: int
-    account: int
-    sell: bool
-    quantity_wh: int
-    limit_micro_per_kwh: int
-    nonce: int
-    place: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneSetting:
     """Terms of a zone for intervals from `from_s` on. The rest is the same in all zones."""
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from backend.application.errors import UnknownAuction
 from backend.application.filters import AuctionFilter, Page, PositionFilter
-from backend.application.market import AuctionRecord, BookRecord, ForcedOrder, OrderRecord, PositionRecord, Step
+from backend.application.market import AuctionRecord, BookRecord, OrderRecord, PositionRecord, Step
 from backend.application.ports import Store
 from backend.application.records import TransactionRecord
+from domain.auction.forced import ForcedOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
