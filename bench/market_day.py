@@ -11,10 +11,10 @@ import sys
 import time
 from typing import Any
 
-from bench.market_simulation import SUN, SUN_PERCENT, Simulation, gains_micro
+from bench.market_simulation import SUN, Simulation, gains_micro
 from domain.units import MICRO_PER_EURO, WH_PER_KWH
 from oracle.acn import read_all_sessions
-from scripts.day import EXCERPT
+from scripts.day import EXCERPT, SUN_PERCENT
 
 DAYS = 7
 
