@@ -25,6 +25,7 @@ from backend.application.market import (
 )
 from backend.application.market_ports import AuctionChain
 from backend.application.order_checks import market_time_s, owing_micro, terms_of
+from backend.application.own_book import own_book
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
 from domain.auction.book import CHUNK_LINES, forced_chain
@@ -185,8 +186,9 @@ class Auctions:
     # --- what follows from it ---------------------------------------------------------------------
 
     def _clear(self, item: Item) -> bool:
+        zone, interval_s, _ = item
         with self.store.read() as unit:
-            book = _own_book(unit, item)
+            book = own_book(unit, zone, interval_s)
             if book is None or _pending(unit, item, 0):
                 return False
         return self._send(item, 0, self.house.clear(book))
@@ -194,7 +196,7 @@ class Auctions:
     def _settle(self, item: Item) -> bool:
         zone, interval_s, _ = item
         with self.store.read() as unit:
-            book, auction = _own_book(unit, item), unit.auctions.find(zone, interval_s)
+            book, auction = own_book(unit, zone, interval_s), unit.auctions.find(zone, interval_s)
             if book is None or auction is None or _pending(unit, item, auction.chunks_settled):
                 return False
             proofs = _proofs(unit, book, auction)
@@ -267,13 +269,6 @@ def _pending(unit: UnitOfWork, item: Item, place: int) -> bool:
     last = unit.blocks.last()
     unread = record.block is not None and (last is None or record.block > last.number)
     return record.state in _ON_ITS_WAY or (record.state == OutboxState.MINED and unread)
-
-
-def _own_book(unit: UnitOfWork, item: Item) -> BookRecord | None:
-    """The book that was built here, if it is the one that was committed."""
-    zone, interval_s, _ = item
-    book, auction = unit.books.find(zone, interval_s), unit.auctions.find(zone, interval_s)
-    return book if book is not None and auction is not None and book.digest == auction.digest else None
 
 
 def _proofs(unit: UnitOfWork, book: BookRecord, auction: AuctionRecord) -> list[bytes]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from backend.application.errors import WouldSelfTrade
 from backend.application.market import BookRecord, OrderRecord
 from backend.application.order_checks import check_sides
-from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, Line, decode_book, trim_backstop
+from domain.auction.book import Line, chunks_of, decode_book, trim_backstop
 from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
 from domain.auction.forced import ForcedOrder
@@ -70,9 +70,7 @@ def build(kept: Sequence[OrderRecord], gate: Gate) -> BookRecord:
     """The book of these orders and the forced ones, cleared; at least one line."""
     signed = sorted(kept, key=lambda one: one.order_hash)
     lines = b"".join(one.encode() for one in (*(one.line for one in gate.forced), *map(_signed_line, signed)))
-    step = CHUNK_LINES * LINE_BYTES
-    chunks = [lines[at : at + step] for at in range(0, len(lines), step)]
-    book: Book = decode_book(chunks, terms=gate.terms, interval_s=gate.interval_s)
+    book = decode_book(chunks_of(lines), terms=gate.terms, interval_s=gate.interval_s)
     cleared = clear(book, gate.terms)
     return BookRecord(
         zone=gate.terms.zone,

@@ -6,8 +6,9 @@ from typing import Any
 
 from backend.application.feed import tell_auction, tell_order
 from backend.application.market import Amounts, BookRecord, Cleared, OrderState, ZoneSetting
+from backend.application.own_book import own_book
 from backend.application.ports import UnitOfWork
-from domain.auction.book import LINE_BYTES, decode_line
+from domain.auction.book import decode_lines
 from domain.auction.forced import decode_forced
 from domain.chain import ChainEvent
 from domain.units import MARKET_INTERVAL_S, AccountId
@@ -73,16 +74,10 @@ def _book_settled(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     unit.zones.given_back(args["zone"], args["interval"])
 
 
-def _own_book(unit: UnitOfWork, zone: int, interval_s: int) -> BookRecord | None:
-    """The book that was built here, if it is the one that was committed."""
-    book, auction = unit.books.find(zone, interval_s), unit.auctions.find(zone, interval_s)
-    return book if book is not None and auction is not None and book.digest == auction.digest else None
-
-
 def _concluded(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     zone, interval_s = args["zone"], args["interval"]
     unit.auctions.concluded(zone, interval_s, args["feeMicroPerKwh"])
-    book = _own_book(unit, zone, interval_s)
+    book = own_book(unit, zone, interval_s)
     if book is not None:
         _enter_fills(unit, book)
     tell_auction(unit, zone, interval_s, "concluded")
@@ -95,8 +90,7 @@ def _enter_fills(unit: UnitOfWork, book: BookRecord) -> None:
     """
     setting = unit.zones.setting(book.zone, book.interval_s)
     grid = setting.grid if setting else None
-    for number, wh in enumerate(book.fills):
-        line = decode_line(book.lines[number * LINE_BYTES : (number + 1) * LINE_BYTES])
+    for line, wh in zip(decode_lines(book.lines), book.fills, strict=True):
         if wh and line.account != grid:
             amounts = Amounts(sold_wh=wh) if line.sell else Amounts(bought_wh=wh)
             unit.positions.add(book.zone, book.interval_s, line.account, amounts)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, book_digest, decode_book
+from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, book_digest, chunks_of, decode_book
 from domain.auction.check import check_claim
 from domain.auction.claim import CLAIM_NAMES, PlainClaim, claim_of, plain_claim
 from domain.auction.clearing import Clearing, clear
@@ -122,7 +122,7 @@ class Auctions:
         if call is not None:
             self._compare_call(call, book, key, where)
             if call.first == 0 and len(call.lines) == LINE_BYTES * book.count:
-                book.chunks = _chunked(call.lines)
+                book.chunks = chunks_of(call.lines)
                 self._take_book(book, key, terms, where)
         self._check_price(args, book.claim, terms, where)
         if not book.claim.crosses:
@@ -318,8 +318,3 @@ def _event_claim(value: object) -> PlainClaim:
     if len(parts) != len(CLAIM_NAMES):
         raise Malformed(f"a claim has {len(CLAIM_NAMES)} fields, this has {len(parts)}")
     return PlainClaim(bool(parts[0]), *map(int, parts[1:]))
-
-
-def _chunked(lines: bytes) -> list[bytes]:
-    size = LINE_BYTES * CHUNK_LINES
-    return [lines[at : at + size] for at in range(0, len(lines), size)]
