@@ -40,7 +40,13 @@ def ask(chain: KeptChain, method: str, *parameters: object) -> Any:
 
 
 def pay(chain: KeptChain, wei: int) -> str:
-    return str(ask(chain, "eth_sendTransaction", {"from": RICH, "to": OTHER, "value": hex(wei)}))
+    """Pays, and waits for the block: the chain answers before it has one."""
+    payment = str(ask(chain, "eth_sendTransaction", {"from": RICH, "to": OTHER, "value": hex(wei)}))
+    deadline = time.monotonic() + 20
+    while ask(chain, "eth_getTransactionReceipt", payment) is None:
+        assert time.monotonic() < deadline, f"{payment} is in no block"
+        time.sleep(0.005)
+    return payment
 
 
 def blocks(chain: KeptChain) -> list[str]:
