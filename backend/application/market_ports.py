@@ -11,13 +11,13 @@ from backend.application.market import (
     BookRecord,
     Cleared,
     FeedEntry,
-    ForcedOrder,
     OrderRecord,
     OrderState,
     PositionRecord,
     Step,
     ZoneSetting,
 )
+from domain.auction.forced import ForcedOrder
 from domain.chain import Call
 from domain.units import AccountId, UnixSeconds
 
@@ -58,7 +58,7 @@ class ZoneTable(Protocol):
     def members_among(self, zone: int, accounts: Iterable[AccountId]) -> dict[AccountId, UnixSeconds]:
         """Those of the accounts that joined a zone, and when."""
 
-    def force(self, order: ForcedOrder) -> None: ...
+    def force(self, order: ForcedOrder, place: int) -> None: ...
     def forced(self, zone: int, interval_s: int, account: int | None = None) -> list[ForcedOrder]:
         """An interval's forced orders, in the order in which they were forced."""
 

@@ -8,7 +8,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from backend.adapters.sql import market_tables as t
 from backend.adapters.sql.selection import rows_among
 from backend.adapters.sql.tables import blocks
-from backend.application.market import ForcedOrder, ZoneSetting
+from backend.application.market import ZoneSetting
+from domain.auction.forced import ForcedOrder
 from domain.chain import LOG_INDEX_BITS
 from domain.units import AccountId, UnixSeconds
 
@@ -67,11 +68,11 @@ class Zones:
         rows = rows_among(self._connection, query.where(t.seats.c.zone == zone), t.seats.c.account, accounts)
         return {AccountId(row["account"]): UnixSeconds(row["time_s"]) for row in rows}
 
-    def force(self, order: ForcedOrder) -> None:
+    def force(self, order: ForcedOrder, place: int) -> None:
         self._connection.execute(
             insert(t.forced_orders),
             {
-                "place": order.place,
+                "place": place,
                 "zone": order.zone,
                 "interval_s": order.interval_s,
                 "account": order.account,
@@ -86,7 +87,7 @@ class Zones:
     def forced(self, zone: int, interval_s: int, account: int | None = None) -> list[ForcedOrder]:
         """An interval's forced orders, in the order in which they were forced."""
         table = t.forced_orders
-        query = select(*(column for column in table.c if column is not table.c.held))
+        query = select(*(column for column in table.c if column.name not in ("held", "place")))
         query = query.where(table.c.zone == zone, table.c.interval_s == interval_s)
         if account is not None:
             query = query.where(table.c.account == account)

@@ -11,7 +11,8 @@ from backend.application.errors import NoImbalancePrice
 from backend.application.filters import AuctionFilter, Page
 from backend.application.given_up import MISSED, skip, without_book
 from backend.application.imbalance_prices import imbalance_tariffs
-from backend.application.market import AuctionState, ForcedOrder, OrderState
+from backend.application.market import AuctionState, OrderState
+from domain.auction.forced import ForcedOrder
 from domain.chain import LOG_INDEX_BITS, BlockRef
 from domain.tariff import Direction
 from domain.units import TariffId, UnixSeconds
@@ -45,18 +46,16 @@ def bookless(world: World, now_s: int) -> dict[tuple[int, int], str]:
 
 def force(world: World) -> None:
     with world.store.write() as unit:
-        unit.zones.force(
-            ForcedOrder(
-                zone=ZONE,
-                interval_s=INTERVAL_S,
-                account=ALICE,
-                sell=False,
-                quantity_wh=1,
-                limit_micro_per_kwh=0,
-                nonce=5,
-                place=1,
-            )
+        forced = ForcedOrder(
+            zone=ZONE,
+            interval_s=INTERVAL_S,
+            account=ALICE,
+            sell=False,
+            quantity_wh=1,
+            limit_micro_per_kwh=0,
+            nonce=5,
         )
+        unit.zones.force(forced, 1)
 
 
 # --- prices ------------------------------------------------------------------------------------
