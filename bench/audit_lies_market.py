@@ -13,6 +13,7 @@ from domain.auction.book import LINE_BYTES, book_digest
 from domain.auction.forced import ForcedOrder, decode_forced
 from domain.auction.order import PROOF_BYTES
 from domain.auction.zone import GATE_S
+from domain.audit import BookClaim
 from domain.audit import FindingCode as Code
 from domain.audit.market_calls import decode_settle
 from domain.chain import Call, ChainEvent, View
@@ -265,6 +266,49 @@ def _withheld(liar: Liar) -> Planted:
     return Planted(((Code.POSITION_OPEN, where),), (where, "account ", f"block {event.block}"))
 
 
+# --- claims --------------------------------------------------------------------------------------
+
+
+def _shown(change: Callable[[Liar, BookClaim], tuple[BookClaim, str]], code: Code = Code.CLAIM_BOOK) -> Kind:
+    """A kind in which a server shows another book of the first auction; `change` says where that is found."""
+
+    def plant(liar: Liar) -> Planted:
+        honest = liar.record.claims
+        assert honest is not None
+        first, *others = honest.books
+        altered, where = change(liar, first)
+        liar.record.claims = replace(honest, books=[altered, *others])
+        place = f"claim: book of zone {altered.zone}, interval {altered.interval_s}{where}"
+        return Planted(((code, place),), (place,))
+
+    return plant
+
+
+def _other_fill(liar: Liar, book: BookClaim) -> tuple[BookClaim, str]:
+    line = liar.rng.randrange(len(book.fills))
+    fills = [wh + (number == line) for number, wh in enumerate(book.fills)]
+    return replace(book, fills=fills), f", line {line} (Wh filled)"
+
+
+def _fewer_fills(_: Liar, book: BookClaim) -> tuple[BookClaim, str]:
+    return replace(book, fills=book.fills[:-1]), f", line {len(book.fills) - 1} (Wh filled)"
+
+
+def _other_line(liar: Liar, book: BookClaim) -> tuple[BookClaim, str]:
+    lines = bytearray(book.chunks[0])
+    lines[liar.rng.randrange(len(lines))] ^= 1 << liar.rng.randrange(8)
+    return replace(book, chunks=[bytes(lines)]), " (digest)"
+
+
+def _other_price(liar: Liar, book: BookClaim) -> tuple[BookClaim, str]:
+    price = (book.price_micro_per_kwh or 0) + liar.rng.randint(1, 999)
+    return replace(book, price_micro_per_kwh=price), " (price"
+
+
+def _made_up_book(_: Liar, book: BookClaim) -> tuple[BookClaim, str]:
+    return replace(book, interval_s=book.interval_s - 900), ""
+
+
 def _views(*names: str) -> dict[str, Kind]:
     return {f"state: {name}": _state(name, where) for name, where in zip(names[::2], names[1::2], strict=True)}
 
@@ -380,6 +424,11 @@ MARKET_KINDS: dict[str, Kind] = {
     "closing: too early": _at_another_time("PositionClosed", Code.CLOSING_MISMATCH, -7_200, interval=FIRST_S),
     "closing: untold": _unclosed,
     "closing: never": _withheld,
+    "claim: a fill": _shown(_other_fill),
+    "claim: a fill left out": _shown(_fewer_fills),
+    "claim: a line": _shown(_other_line),
+    "claim: a price": _shown(_other_price),
+    "claim: a book": _shown(_made_up_book, Code.CLAIM_UNPROVEN),
     **_views(
         *("positionOf", "position of zone 1"),
         *("resultOf", "end of zone 1"),

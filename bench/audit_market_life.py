@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backend.adapters.chain.reader import ChainReader
 from backend.adapters.evidence.embedded import EmbeddedEvidence
+from bench.audit_life import claims_of
 from bench.audit_record import START_S, Record, Size, recorded
 from bench.audit_snapshot import Snapshot, snapshot_of
 from bench.audit_stations import MINUTE_S, Made, StationRun, address, driver_key, sign
@@ -20,6 +21,7 @@ from domain.auction.clearing import clear
 from domain.auction.forced import forced_of
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_forced, accept_order
 from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
+from domain.audit import BookClaim
 from domain.keccak import keccak
 from domain.signing import SigningDomain, word
 from domain.tariff import Direction, Tariff, TariffTable
@@ -40,10 +42,13 @@ SALT = keccak(b"salt")
 
 @contextmanager
 def traded(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Record, Snapshot]]:
-    """The record, and all of it in memory."""
+    """The record, and all of it in memory with what an honest server claims."""
     with recorded(folder, SIZE, say) as record:
-        Market(record).live()
-        yield record, snapshot_of(ChainReader(record.rpc, record.deployment), record.evidence)
+        market = Market(record)
+        market.live()
+        snapshot = snapshot_of(ChainReader(record.rpc, record.deployment), record.evidence)
+        snapshot.claims = replace(claims_of(snapshot), books=market.books)
+        yield record, snapshot
 
 
 class Market:
@@ -64,6 +69,8 @@ class Market:
             fee_micro_per_kwh=PriceMicroPerKwh(FEE),
         )
         self.tariffs: tuple[Tariff, ...] = ()
+        self.books: list[BookClaim] = []
+        """As an honest server shows them."""
 
     def live(self) -> None:
         """All of it, in the order of time."""
@@ -161,9 +168,18 @@ class Market:
         """Commits a book and clears it; the claim."""
         book, count = orders.book, len(orders.orders)
         self.record.send("AuctionHouse", "commitBook", ZONE, book.interval_s, count, book.digest())
-        claim = astuple(plain_claim(clear(book, self.terms).claim))
+        cleared = clear(book, self.terms)
+        claim = astuple(plain_claim(cleared.claim))
         data = (claim, orders.forced_nonces, b"".join(book.chunks()), count, 0)
         self.record.send("AuctionHouse", "clear", ZONE, book.interval_s, *data)
+        shown = BookClaim(
+            zone=ZONE,
+            interval_s=book.interval_s,
+            chunks=book.chunks(),
+            price_micro_per_kwh=cleared.price_micro_per_kwh,
+            fills=cleared.fills,
+        )
+        self.books.append(shown)
         return claim
 
     def _order(self, account: int, interval_s: int, wh: int, limit: int, nonce: int, *, sell: bool = False) -> Order:

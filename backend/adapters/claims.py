@@ -1,12 +1,13 @@
 """Fetches what a backend claims over REST, for the audit to hold against the chain."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
 from backend.application.ports import Clock
+from domain.audit.book_claims import BookClaim
 from domain.audit.claims import AmountClaim, Claims
 from domain.errors import Malformed
 
@@ -18,11 +19,11 @@ MAX_PAGES = 100_000
 
 
 def fetch_claims(address: str, least_block: int, clock: Clock) -> Claims:
-    """All amounts, balances and station states that the server at `address` claims, as they stand at one block.
+    """All amounts, balances, station states and books that the server at `address` claims, as they stand at one block.
 
     It is waited for, within limits, until the server has read the chain up to `least_block`, and until no block
-    comes in while it is asked. Malformed if it does not answer or does not get there. Amounts are fetched as they
-    are gone through: there may be many.
+    comes in while it is asked. Malformed if it does not answer or does not get there. Amounts and books are fetched
+    as they are gone through: there may be many.
     """
     with _asking(address) as client:
         deadline_s = clock.monotonic_s() + WAIT_LIMIT_S
@@ -33,8 +34,15 @@ def fetch_claims(address: str, least_block: int, clock: Clock) -> Claims:
                 item["station"]: (item["import_wh"], item["export_wh"], item["sequence"])
                 for item in _items(client, "/v1/stations")
             }
+            auctions = list(_items(client, "/v1/auctions", state="concluded"))
             if block >= least_block and _block(client) == block:
-                return Claims(block=block, amounts=_amounts(address, block), balances=balances, stations=stations)
+                return Claims(
+                    block=block,
+                    amounts=_amounts(address, block),
+                    balances=balances,
+                    stations=stations,
+                    books=_books(address, auctions),
+                )
             if clock.monotonic_s() > deadline_s:
                 raise Malformed(_not_there(address, block, least_block))
             clock.sleep(POLL_S)
@@ -86,10 +94,28 @@ def _amounts_of(client: httpx.Client, block: int) -> Iterator[AmountClaim]:
             )
 
 
-def _items(client: httpx.Client, path: str) -> Iterator[dict[str, Any]]:
+def _books(address: str, auctions: Sequence[Mapping[str, Any]]) -> Iterator[BookClaim]:
+    """The books of auctions that ended, but for those that were built elsewhere."""
+    with _asking(address) as client:
+        for auction in auctions:
+            path = f"/v1/auctions/{auction['zone']}/{auction['interval']}/book"
+            response = client.get(path)
+            if response.status_code == httpx.codes.NOT_FOUND:
+                continue
+            book = response.raise_for_status().json()
+            yield BookClaim(
+                zone=auction["zone"],
+                interval_s=auction["interval"],
+                chunks=[bytes.fromhex(chunk[2:]) for chunk in book["chunks"]],
+                price_micro_per_kwh=auction["price_micro_per_kwh"],
+                fills=[line["filled_wh"] for line in book["lines"]],
+            )
+
+
+def _items(client: httpx.Client, path: str, **wanted: str) -> Iterator[dict[str, Any]]:
     after: str | int | None = None
     for _ in range(MAX_PAGES):
-        page = _get(client, path, {"limit": PAGE} | ({"after": after} if after is not None else {}))
+        page = _get(client, path, {"limit": PAGE, **wanted} | ({"after": after} if after is not None else {}))
         yield from page["items"]
         if page["next"] is None:
             return

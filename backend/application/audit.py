@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from typing import Any, Protocol
 
 from backend.application.errors import ChainMoved, CheckpointUnusable, ClaimsNotComparable
-from domain.audit import Auditor, Claims, Deployed, Finding, Findings, Proofs, Tally, compare_claims
+from domain.audit import Auditor, Claims, Deployed, Finding, Findings, Proofs, Tally, compare_books, compare_claims
 from domain.audit.head import expected_at_head
 from domain.audit.ledger import Books, Place
 from domain.audit.state import AuditState
@@ -218,6 +218,7 @@ class _Walk:
             if claimed.block == self.at:
                 self.auditor.findings = self.store.closing
                 count = compare_claims(claimed, self.auditor.books, self.auditor.report, seen=self.store.seen)
+                count += compare_books(claimed.books, self.auditor.state().market, self.auditor.report)
                 self.auditor.findings = self.store.findings
                 return count, claimed.block
             known = self.chain.head()

@@ -307,6 +307,8 @@ class Auctions:
             until = f"one end, up to {self.settle_until_s(key[1])}"
             self._report(FindingCode.BOOK_TIME, where, until, f"one at {time_s}")
         self._state.results[key] = found
+        if key in self._state.books:
+            self._state.digests[key] = self._state.books[key].digest
 
 
 def price_of(claim: PlainClaim, terms: ZoneTerms) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
+from domain.audit.book_claims import BookClaim
 from domain.audit.findings import FindingCode
 from domain.audit.ledger import Books, Place
 from domain.audit.report import Report
@@ -25,7 +26,7 @@ class AmountClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """All that a server says: rows' amounts, accounts' balances, stations' (import Wh, export Wh, statements).
+    """All that a server says: rows' amounts, accounts' balances, stations' (import Wh, export Wh, statements), books.
 
     `block` is the block up to which it has read the chain; all of this is as it stands there.
     """
@@ -34,6 +35,7 @@ class Claims:
     amounts: Iterable[AmountClaim]
     balances: Mapping[int, int]
     stations: Mapping[int, tuple[int, int, int]]
+    books: Iterable[BookClaim] = ()
 
 
 def compare_claims(

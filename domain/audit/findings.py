@@ -121,6 +121,8 @@ class FindingCode(StrEnum):
     CLAIM_AMOUNT = "claim-amount"
     CLAIM_BALANCE = "claim-balance"
     CLAIM_STATION = "claim-station"
+    CLAIM_BOOK = "claim-book"
+    """Somebody shows another book than was committed, or another price or fill than it has."""
     CLAIM_MISSING = "claim-missing"
     CLAIM_UNPROVEN = "claim-unproven"
     """Somebody claims what the chain does not know."""

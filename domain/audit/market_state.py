@@ -142,6 +142,8 @@ class MarketState:
     seals: dict[tuple[int, bytes], Auction] = field(default_factory=dict)
     books: dict[Auction, BookBook] = field(default_factory=dict)
     results: dict[Auction, Result] = field(default_factory=dict)
+    digests: dict[Auction, bytes] = field(default_factory=dict)
+    """Of the books of auctions that ended."""
     positions: dict[PositionKey, Position] = field(default_factory=dict)
 
     def grid_of(self, zone: int) -> int | None:

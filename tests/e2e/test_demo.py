@@ -1,4 +1,4 @@
-"""The main job as a user runs it: a day in, a table, a report and an audit out; then three tamperings, all named."""
+"""The main job as a user runs it: a day in, a table, a report and an audit out; then four tamperings, all named."""
 
 import json
 import subprocess
@@ -78,11 +78,11 @@ def test_every_interval_was_cleared_on_chain_and_cleared_again_by_the_audit(tamp
     assert tally["orders"] > 2 * auctions
 
 
-def test_each_of_three_tamperings_is_named_and_the_status_is_1(tampered: Outcome) -> None:
+def test_each_of_four_tamperings_is_named_and_the_status_is_1(tampered: Outcome) -> None:
     assert tampered.status == 1
     findings = json.loads((tampered.folder / "audit.json").read_text())["findings"]
     done = [line for line in tampered.text.splitlines() if "✂" in line]
-    assert len(done) == 3
+    assert len(done) == 4
     altered, host = (line.split("blob ")[1].split(":")[0] for line in done[:2])
     expected = {
         ("evidence-altered", altered),
@@ -94,12 +94,17 @@ def test_each_of_three_tamperings_is_named_and_the_status_is_1(tampered: Outcome
     claims = [f for f in findings if f["code"] == "claim-amount"]
     assert len(claims) == 1
     assert claims[0]["expected"] != claims[0]["found"]
+    [fill] = [f for f in findings if f["code"] == "claim-book"]
+    line, interval = done[3].split("line ")[1].split(" ")[0], done[3].split("interval ")[1].split(",")[0]
+    assert fill["where"] == f"claim: book of zone 1, interval {interval}, line {line} (Wh filled)"
+    assert done[3].endswith(f"now got {fill['found']} Wh instead of {fill['expected']}")
     assert {f["code"] for f in findings} == {
         "evidence-altered",
         "reading-signature",
         "reading-swapped",
         "telemetry-root",
         "claim-amount",
+        "claim-book",
     }
 
 

@@ -136,16 +136,19 @@ def server(heads: Iterator[int]) -> Iterator[str]:
                 head = next(heads)
             settled = [{"settlement": "a" * 32, "state": "settled"}, {"settlement": "b" * 32, "state": "settled"}]
             amount = {"statement": "1-1", "row": 0, "payer": 1, "payee": 2, "owed_micro": 5, "received_micro": 5}
+            shown = {"zone": 1, "interval": 900, "price_micro_per_kwh": 300}
             answers: dict[str, Any] = {
                 "/v1/audit": {"head": head},
                 "/v1/accounts": {"items": [{"account": 1, "free_micro": 100 * head}], "next": None},
                 "/v1/stations": {"items": [], "next": None},
+                "/v1/auctions": {"items": [shown, shown | {"interval": 1_800}], "next": None},
+                "/v1/auctions/1/900/book": {"chunks": ["0x0102"], "lines": [{"filled_wh": 7}]},
                 "/v1/settlements": {"items": settled, "next": None},
                 f"/v1/settlements/{'a' * 32}": {"block": 7, "amounts": [amount | {"set_aside": False}]},
                 f"/v1/settlements/{'b' * 32}": {"block": 99, "amounts": [amount | {"row": 1, "set_aside": False}]},
             }
-            body = json.dumps(answers[path]).encode()
-            self.send_response(200)
+            body = json.dumps(answers.get(path, {})).encode()
+            self.send_response(200 if path in answers else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -169,6 +172,10 @@ def test_claims_are_those_of_one_block() -> None:
         claimed = fetch_claims(address, 0, Waiting())
         assert (claimed.block, claimed.balances) == (11, {1: 1_100})
         assert [(a.station, a.row) for a in claimed.amounts] == [(1, 0)]
+        # The book of the other auction was built elsewhere.
+        [book] = claimed.books
+        assert (book.zone, book.interval_s, book.chunks, book.fills) == (1, 900, [b"\x01\x02"], [7])
+        assert book.price_micro_per_kwh == 300
 
 
 def test_server_is_waited_for_until_it_has_read_so_far() -> None:
