@@ -110,7 +110,8 @@ class Columns:
     def of_vehicle(self, values: Ints) -> Ints:
         """Sums over the slots, for each vehicle."""
         running = np.concatenate(([0], np.cumsum(values)))
-        return running[self.first[1:]] - running[self.first[:-1]]
+        sums: Ints = running[self.first[1:]] - running[self.first[:-1]]
+        return sums
 
     def wh_of(self, power_w: tuple[int, ...]) -> Ints:
         """Mean powers by slot as Wh, rounded down; nothing for an empty tuple."""

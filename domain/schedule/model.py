@@ -5,8 +5,8 @@ pair (s); what of a battery's target is missing (u); the vehicles' net draw of a
 in (imports, exports); excess over the peak so far and over the target; and what a vehicle that traded ahead draws over
 and under what it bought. Costs are micro-euro per Wh.
 
-A kWh that is not charged costs `Aims.unmet_micro_per_kwh`: energy planned for a slot is worth that, times how likely the
-vehicle is still there. So nothing is infeasible: what cannot be is left out, the least valuable first.
+A kWh that is not charged costs `Aims.unmet_micro_per_kwh`: energy planned for a slot is worth that, times how likely
+the vehicle is still there. So nothing is infeasible: what cannot be is left out, the least valuable first.
 """
 
 from dataclasses import dataclass, field
@@ -87,10 +87,14 @@ def build(columns: Columns) -> ScheduleModel:
     batteries = np.array([v.battery is not None for v in problem.vehicles], dtype=np.bool_)
     with_battery = batteries[columns.vehicle] if len(columns) else np.zeros(0, dtype=np.bool_)
     worth = problem.aims.unmet_micro_per_kwh / WH_PER_KWH
-    takes = model.variables(np.where(with_battery, 0.0, -worth * columns.presence) + early, 0.0, columns.most_wh)
+    takes = model.variables(
+        np.where(with_battery, 0.0, -worth * columns.presence) + early, 0.0, columns.most_wh.astype(float)
+    )
     gives = np.flatnonzero(columns.most_export_wh > 0)
     wear = np.array([v.battery.wear_micro_per_kwh if v.battery else 0 for v in problem.vehicles]) / WH_PER_KWH
-    given = model.variables(wear[columns.vehicle[gives]] - early[gives], 0.0, columns.most_export_wh[gives])
+    given = model.variables(
+        wear[columns.vehicle[gives]] - early[gives], 0.0, columns.most_export_wh[gives].astype(float)
+    )
     built = ScheduleModel(columns, model, takes, gives, given)
     _needs(built, batteries)
     _batteries(built, worth)

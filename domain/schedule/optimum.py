@@ -43,7 +43,7 @@ def solve(built: ScheduleModel, *, limit_s: float) -> Floats:
     lp.a_matrix_.start_ = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=model.row_count))))
     lp.a_matrix_.index_ = cols[by_row]
     lp.a_matrix_.value_ = np.concatenate(model.values)[by_row]
-    highs = highspy.Highs()
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]  # its constructor has no annotations
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("time_limit", limit_s)
     highs.setOptionValue("threads", 1)

@@ -19,7 +19,7 @@ class Watts(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """`import_wh` and `export_wh` by pair of `columns`. `how` says what found it: "optimum", "flow", "llf" and so on."""
+    """`import_wh` and `export_wh` by pair of `columns`. `how` says what found it: "optimum", "llf" and so on."""
 
     columns: Columns
     import_wh: Ints

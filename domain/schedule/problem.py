@@ -16,6 +16,8 @@ LINES = (0, 1, 2)
 """The three conductors of a three-phase supply."""
 MAX_SLOTS = 50_000
 """A year of ten-minute slots."""
+NO_POWER, NO_ENERGY = PowerW(0), EnergyWh(0)
+UNMET_MICRO_PER_KWH = PriceMicroPerKwh(100_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ class Vehicle:
     departure_s: UnixSeconds
     need_wh: EnergyWh
     power_w: PowerW
-    least_power_w: PowerW = PowerW(0)
+    least_power_w: PowerW = NO_POWER
     lines: tuple[int, ...] = LINES
-    export_power_w: PowerW = PowerW(0)
+    export_power_w: PowerW = NO_POWER
     battery: Battery | None = None
     taper_bp: int = WHOLE_BP
     presence_bp: tuple[int, ...] = ()
@@ -135,9 +137,9 @@ class DemandCharge:
     price_micro_per_kw: int
     from_slot: int
     to_slot: int
-    peak_w: PowerW = PowerW(0)
+    peak_w: PowerW = NO_POWER
     interval_s: int = MARKET_INTERVAL_S
-    used_wh: EnergyWh = EnergyWh(0)
+    used_wh: EnergyWh = NO_ENERGY
 
     def __post_init__(self) -> None:
         if self.price_micro_per_kw < 0 or self.peak_w < 0 or self.interval_s <= 0 or self.from_slot > self.to_slot:
@@ -171,7 +173,7 @@ class Aims:
     order holds. Earliness and fairness only choose among plans of the same cost.
     """
 
-    unmet_micro_per_kwh: PriceMicroPerKwh = PriceMicroPerKwh(100_000_000)
+    unmet_micro_per_kwh: PriceMicroPerKwh = UNMET_MICRO_PER_KWH
     peak_target_w: PowerW | None = None
     over_micro_per_kw: int = 1_000_000_000
 

@@ -1,4 +1,4 @@
-"""A plan in whole Wh: rounded down, and what a vehicle lost by that given back where it lost most (largest remainder)."""
+"""A plan in whole Wh: rounded down; what a vehicle lost by that it gets where it lost most (largest remainder)."""
 
 import numpy as np
 
