@@ -224,7 +224,10 @@ def _money(built: ScheduleModel, net: Block, price: Floats, load_wh: Floats, sun
 
 
 def _demand(built: ScheduleModel, net: Block, demand: DemandCharge, other_wh: Floats) -> None:
-    """The mean power of each interval is the peak so far, and what is paid for above it, at most."""
+    """The mean power of each interval is the peak so far, and what is paid for above it, at most.
+
+    A slot longer than an interval counts by its own mean.
+    """
     columns, model = built.columns, built.model
     edges_s = np.array(columns.problem.slots.edges_s[:-1], dtype=np.int64)
     chosen = np.arange(demand.from_slot, demand.to_slot)
@@ -232,7 +235,9 @@ def _demand(built: ScheduleModel, net: Block, demand: DemandCharge, other_wh: Fl
         return
     interval, row_of = np.unique(edges_s[chosen] // demand.interval_s, return_inverse=True)
     above = model.variables(np.array([demand.price_micro_per_kw / WH_PER_KWH]), 0.0, INFINITY)
-    hours = demand.interval_s / SECONDS_PER_HOUR
+    lengths_s = np.zeros(len(interval), dtype=np.int64)
+    np.add.at(lengths_s, row_of, columns.slot_seconds[chosen])
+    hours = np.maximum(lengths_s, demand.interval_s) / SECONDS_PER_HOUR
     other = np.zeros(len(interval))
     np.add.at(other, row_of, other_wh[chosen])
     if edges_s[0] // demand.interval_s == interval[0]:
