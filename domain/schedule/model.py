@@ -1,0 +1,260 @@
+"""The linear program of a charging problem, as a sparse matrix for HiGHS.
+
+Variables, all in Wh but the demand's (W): what each pair takes (x) and gives back (g); what a battery stores after a
+pair (s); what of a battery's target is missing (u); the vehicles' net draw of a slot (n), what the site draws and feeds
+in (imports, exports); excess over the peak so far and over the target; and what a vehicle that traded ahead draws over
+and under what it bought. Costs are micro-euro per Wh.
+
+A kWh that is not charged costs `Aims.unmet_micro_per_kwh`: energy planned for a slot is worth that, times how likely
+the vehicle is still there. So nothing is infeasible: what cannot be is left out, the least valuable first.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from domain.bidding.stay import WHOLE_BP
+from domain.schedule.columns import Bools, Columns, Floats, Ints
+from domain.schedule.problem import LINES, DemandCharge
+from domain.units import SECONDS_PER_HOUR, WH_PER_KWH
+
+INFINITY = np.inf
+EARLY_MICRO_PER_WH = 1e-3
+"""What the last slot costs more than the first, where all else is alike."""
+
+
+@dataclass
+class Block:
+    """Variables of one kind: their columns are [start, start + len(cost))."""
+
+    start: int
+    cost: Floats
+    lower: Floats
+    upper: Floats
+
+    @property
+    def columns(self) -> Ints:
+        return np.arange(self.start, self.start + len(self.cost))
+
+
+@dataclass
+class Model:
+    """A linear program under construction: minimise cost @ v, lower <= v <= upper, row_lower <= A v <= row_upper."""
+
+    blocks: list[Block] = field(default_factory=list)
+    rows: list[Ints] = field(default_factory=list)
+    cols: list[Ints] = field(default_factory=list)
+    values: list[Floats] = field(default_factory=list)
+    row_lower: list[Floats] = field(default_factory=list)
+    row_upper: list[Floats] = field(default_factory=list)
+    row_count: int = 0
+
+    def variables(self, cost: Floats, lower: Floats | float, upper: Floats | float) -> Block:
+        start = self.blocks[-1].start + len(self.blocks[-1].cost) if self.blocks else 0
+        full = np.ones(len(cost))
+        block = Block(start, cost, full * lower, full * upper)
+        self.blocks.append(block)
+        return block
+
+    def new_rows(self, lower: Floats | float, upper: Floats | float, count: int) -> Ints:
+        full = np.ones(count)
+        self.row_lower.append(full * lower)
+        self.row_upper.append(full * upper)
+        self.row_count += count
+        return np.arange(self.row_count - count, self.row_count)
+
+    def put(self, rows: Ints, cols: Ints, values: Floats | float) -> None:
+        self.rows.append(rows)
+        self.cols.append(cols)
+        self.values.append(np.ones(len(rows)) * values)
+
+
+@dataclass
+class ScheduleModel:
+    """The program of a problem, and where its pairs are in it. `gives` are the pairs that can give back."""
+
+    columns: Columns
+    model: Model
+    takes: Block
+    gives: Ints
+    given: Block
+
+
+def build(columns: Columns) -> ScheduleModel:
+    """The problem's linear program."""
+    problem, model = columns.problem, Model()
+    early = EARLY_MICRO_PER_WH * columns.slot / max(1, len(problem.slots))
+    batteries = np.array([v.battery is not None for v in problem.vehicles], dtype=np.bool_)
+    with_battery = batteries[columns.vehicle] if len(columns) else np.zeros(0, dtype=np.bool_)
+    worth = problem.aims.unmet_micro_per_kwh / WH_PER_KWH
+    takes = model.variables(
+        np.where(with_battery, 0.0, -worth * columns.presence) + early, 0.0, columns.most_wh.astype(float)
+    )
+    gives = np.flatnonzero(columns.most_export_wh > 0)
+    wear = np.array([v.battery.wear_micro_per_kwh if v.battery else 0 for v in problem.vehicles]) / WH_PER_KWH
+    given = model.variables(
+        wear[columns.vehicle[gives]] - early[gives], 0.0, columns.most_export_wh[gives].astype(float)
+    )
+    built = ScheduleModel(columns, model, takes, gives, given)
+    _needs(built, batteries)
+    _batteries(built, worth)
+    _site(built)
+    return built
+
+
+def _needs(built: ScheduleModel, batteries: Bools) -> None:
+    """A vehicle without a battery in the plan charges its need at most."""
+    columns, model = built.columns, built.model
+    plain = np.flatnonzero(~batteries)
+    rows = np.full(len(batteries), -1, dtype=np.int64)
+    rows[plain] = model.new_rows(-INFINITY, columns.need_wh[plain].astype(float), len(plain))
+    of_pair = rows[columns.vehicle] if len(columns) else rows[:0]
+    mine = np.flatnonzero(of_pair >= 0)
+    model.put(of_pair[mine], built.takes.columns[mine], 1.0)
+
+
+def _batteries(built: ScheduleModel, worth: float) -> None:
+    """s_t = s_(t-1) + efficiency · x_t - g_t, above the floor, the target at the end, less power in the taper."""
+    columns, model = built.columns, built.model
+    given_of = np.full(len(columns), -1, dtype=np.int64)
+    given_of[built.gives] = built.given.columns
+    for number, vehicle in enumerate(columns.problem.vehicles):
+        battery, first, last = vehicle.battery, columns.first[number], columns.first[number + 1]
+        if battery is None or first == last:
+            continue
+        efficiency = battery.efficiency_bp / WHOLE_BP
+        floor_wh = float(min(battery.floor_wh, battery.stored_wh))
+        stored = model.variables(np.zeros(last - first), floor_wh, float(battery.capacity_wh))
+        missing = model.variables(np.array([worth / efficiency]), 0.0, INFINITY)
+        start = np.zeros(last - first)
+        start[0] = battery.stored_wh
+        rows = model.new_rows(start, start, last - first)
+        model.put(rows, stored.columns, 1.0)
+        model.put(rows[1:], stored.columns[:-1], -1.0)
+        pairs = np.arange(first, last)
+        model.put(rows, built.takes.columns[pairs], -efficiency)
+        giving = np.flatnonzero(given_of[pairs] >= 0)
+        model.put(rows[giving], given_of[pairs[giving]], 1.0)
+        target_wh = min(float(battery.capacity_wh), battery.stored_wh + vehicle.need_wh * efficiency)
+        row = model.new_rows(target_wh, INFINITY, 1)
+        model.put(row, stored.columns[-1:], 1.0)
+        model.put(row, missing.columns, 1.0)
+        if vehicle.taper_bp < WHOLE_BP:
+            _taper(built, number, stored, float(battery.stored_wh))
+
+
+def _taper(built: ScheduleModel, number: int, stored: Block, start_wh: float) -> None:
+    """x_t <= most_t · (capacity - s_(t-1)) / (capacity · (1 - taper))."""
+    columns, model = built.columns, built.model
+    vehicle = columns.problem.vehicles[number]
+    assert vehicle.battery is not None  # noqa: S101 (only vehicles with batteries taper: problem.py)
+    pairs = np.arange(columns.first[number], columns.first[number + 1])
+    capacity_wh = vehicle.battery.capacity_wh
+    slope = columns.most_wh[pairs] / (capacity_wh * (1 - vehicle.taper_bp / WHOLE_BP))
+    upper = slope * capacity_wh
+    upper[0] -= slope[0] * start_wh
+    rows = model.new_rows(-INFINITY, upper, len(pairs))
+    model.put(rows, built.takes.columns[pairs], 1.0)
+    model.put(rows[1:], stored.columns[:-1], slope[1:])
+
+
+def _site(built: ScheduleModel) -> None:
+    columns, model, problem = built.columns, built.model, built.columns.problem
+    site, count = problem.site, len(problem.slots)
+    load_wh, sun_wh = columns.wh_of(site.load_w).astype(float), columns.wh_of(site.sun_w).astype(float)
+    most = np.full(count, INFINITY)
+    least = np.full(count, -INFINITY)
+    if site.import_limit_w is not None:
+        most = np.maximum(0.0, columns.wh_of(site.import_limit_w) - load_wh + sun_wh)
+    if site.export_limit_w is not None:
+        least = -(columns.wh_of(site.export_limit_w) + load_wh)
+    price = np.array(problem.prices.import_micro_per_kwh, dtype=float) / WH_PER_KWH
+    if problem.prices.carbon_micro_per_kwh:
+        price = price + np.array(problem.prices.carbon_micro_per_kwh, dtype=float) / WH_PER_KWH
+    feeds_in = bool(len(built.gives)) or bool(site.sun_w) or bool(columns.trades.any())
+    net = model.variables(np.zeros(count) if feeds_in else price, least, most)
+    rows = model.new_rows(0.0, 0.0, count)
+    model.put(rows, net.columns, -1.0)
+    _put_flows(built, rows[columns.slot], np.ones(len(columns)))
+    if feeds_in:
+        _money(built, net, price, load_wh, sun_wh)
+    sun = sun_wh if site.sun_w else np.zeros(count)
+    for demand in problem.prices.demands:
+        _demand(built, net, demand, load_wh - sun)
+    if problem.aims.peak_target_w is not None:
+        _target(built, net, load_wh - sun)
+    if site.line_limit_w is not None:
+        _lines(built, site.line_limit_w)
+
+
+def _put_flows(built: ScheduleModel, rows: Ints, share: Floats) -> None:
+    """Puts every pair's net draw, times its share, into the row given for it."""
+    built.model.put(rows, built.takes.columns, share)
+    built.model.put(rows[built.gives], built.given.columns, -share[built.gives])
+
+
+def _money(built: ScheduleModel, net: Block, price: Floats, load_wh: Floats, sun_wh: Floats) -> None:
+    """imports - exports = n + load - sun + curtailed; who traded ahead pays for what differs from that instead."""
+    columns, model, prices = built.columns, built.model, built.columns.problem.prices
+    count = len(price)
+    sold = np.array(prices.export_micro_per_kwh, dtype=float) / WH_PER_KWH
+    feed_in = sold if len(sold) else np.zeros(count)
+    imports = model.variables(price, 0.0, INFINITY)
+    exports = model.variables(EARLY_MICRO_PER_WH - feed_in, 0.0, INFINITY)
+    rows = model.new_rows(load_wh - sun_wh, load_wh, count)
+    model.put(rows, imports.columns, 1.0)
+    model.put(rows, exports.columns, -1.0)
+    model.put(rows, net.columns, -1.0)
+    trading = np.flatnonzero(columns.trades)
+    if not len(trading):
+        return
+    slot = columns.slot[trading]
+    over = model.variables(price[slot], 0.0, INFINITY)
+    under = model.variables(EARLY_MICRO_PER_WH - feed_in[slot], 0.0, INFINITY)
+    bought = columns.bought_wh[trading].astype(float)
+    apart = model.new_rows(bought, bought, len(trading))
+    model.put(apart, under.columns, 1.0)
+    model.put(apart, over.columns, -1.0)
+    place = np.full(len(columns), -1, dtype=np.int64)
+    place[trading] = np.arange(len(trading))
+    giving = np.flatnonzero(place[built.gives] >= 0)
+    for target in (apart, rows[slot]):
+        model.put(target, built.takes.columns[trading], 1.0)
+        model.put(target[place[built.gives[giving]]], built.given.columns[giving], -1.0)
+
+
+def _demand(built: ScheduleModel, net: Block, demand: DemandCharge, other_wh: Floats) -> None:
+    """The mean power of each interval is the peak so far, and what is paid for above it, at most."""
+    columns, model = built.columns, built.model
+    edges_s = np.array(columns.problem.slots.edges_s[:-1], dtype=np.int64)
+    chosen = np.arange(demand.from_slot, demand.to_slot)
+    if not len(chosen):
+        return
+    interval, row_of = np.unique(edges_s[chosen] // demand.interval_s, return_inverse=True)
+    above = model.variables(np.array([demand.price_micro_per_kw / WH_PER_KWH]), 0.0, INFINITY)
+    hours = demand.interval_s / SECONDS_PER_HOUR
+    other = np.zeros(len(interval))
+    np.add.at(other, row_of, other_wh[chosen])
+    if edges_s[0] // demand.interval_s == interval[0]:
+        other[0] += demand.used_wh
+    rows = model.new_rows(-INFINITY, demand.peak_w * hours - other, len(interval))
+    model.put(rows[row_of], net.columns[chosen], 1.0)
+    model.put(rows, np.full(len(interval), above.start), -hours)
+
+
+def _target(built: ScheduleModel, net: Block, other_wh: Floats) -> None:
+    columns, model, aims = built.columns, built.model, built.columns.problem.aims
+    hours = columns.slot_seconds / SECONDS_PER_HOUR
+    over = model.variables(np.array([aims.over_micro_per_kw / WH_PER_KWH]), 0.0, INFINITY)
+    rows = model.new_rows(-INFINITY, (aims.peak_target_w or 0) * hours - other_wh, len(hours))
+    model.put(rows, net.columns, 1.0)
+    model.put(rows, np.full(len(hours), over.start), -hours)
+
+
+def _lines(built: ScheduleModel, limit_w: tuple[int, int, int]) -> None:
+    columns, model = built.columns, built.model
+    hours = columns.slot_seconds / SECONDS_PER_HOUR
+    for line in LINES:
+        most = limit_w[line] * hours
+        rows = model.new_rows(-most, most, len(hours))
+        _put_flows(built, rows[columns.slot], columns.line_share[line][columns.vehicle])
