@@ -4,16 +4,16 @@ Power up to the peak that the month will need in any case is as good as paid, so
 solver misses its deadline, or would serve those who are there worse than least laxity first, that decides instead.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from domain.errors import PlanNotFound
-from domain.schedule.baselines import least_laxity, wanted_w
+from domain.schedule.baselines import least_laxity
 from domain.schedule.forecast import Record, phantoms
 from domain.schedule.moment import Moment
+from domain.schedule.departures import Departures
 from domain.schedule.optimum import optimum
+from domain.schedule.outlook import Daily, published
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import (
     UNMET_MICRO_PER_KWH,
@@ -61,12 +61,17 @@ class Planner:
         *,
         record: Record | None = None,
         level_w: Callable[[Moment], int] | None = None,
+        departures: Departures | None = None,
+        sun: Daily | None = None,
+        load: Daily | None = None,
         name: str = "planner",
     ) -> None:
         self.name = name
         self._tuning = tuning or Tuning()
         self._record = record
         self._level_w = level_w
+        self._departures = departures
+        self._sun, self._load = sun or Daily(), load or Daily()
         self._plan: _Kept | None = None
         self._fallback = least_laxity()
         self.replans = 0
@@ -87,10 +92,15 @@ class Planner:
 
     def problem(self, moment: Moment) -> Problem:
         """What is there, known and expected, as a charging problem."""
-        vehicles = [_ahead(vehicle, moment) for vehicle in moment.vehicles]
+        vehicles = [self._ahead(vehicle, moment) for vehicle in moment.vehicles]
         vehicles += self._expected(moment)
         slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
         vehicles = [vehicle for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        if self._departures is not None:
+            vehicles[: len(moment.vehicles)] = [
+                replace(vehicle, presence_bp=self._departures.presence_bp(told, moment.now_s, slots))
+                for vehicle, told in zip(vehicles, moment.vehicles, strict=False)
+            ]
         return Problem(
             slots=slots,
             vehicles=tuple(vehicles),
@@ -106,6 +116,15 @@ class Planner:
         except PlanNotFound:
             self.fallbacks += 1
             return None
+
+    def _ahead(self, vehicle: Vehicle, moment: Moment) -> Vehicle:
+        """Until the vehicle has surely left; without a learned distribution, who should have left may do so any time."""
+        departure_s = int(vehicle.departure_s)
+        if self._departures is not None:
+            until_s = moment.now_s + self._tuning.horizon_s
+            departure_s = self._departures.latest_s(vehicle, moment.now_s, until_s, moment.slot_s)
+        departure_s = max(departure_s, int(moment.ends_s))
+        return vehicle if departure_s == vehicle.departure_s else replace(vehicle, departure_s=UnixSeconds(departure_s))
 
     def _expected(self, moment: Moment) -> list[Vehicle]:
         if self._record is None:
@@ -125,13 +144,19 @@ class Planner:
         count = len(slots)
         limits = None if moment.import_limit_w is None else (int(moment.import_limit_w),) * count
         exports = None if moment.export_limit_w is None else (int(moment.export_limit_w),) * count
-        return Site(import_limit_w=limits, export_limit_w=exports, line_limit_w=moment.line_limit_w)
+        return Site(
+            import_limit_w=limits,
+            export_limit_w=exports,
+            line_limit_w=moment.line_limit_w,
+            load_w=self._load.expected(moment.load_w, moment, slots) if len(moment.load_w) else (),
+            sun_w=self._sun.expected(moment.sun_w, moment, slots) if len(moment.sun_w) else (),
+        )
 
     def _prices(self, moment: Moment, slots: Slots) -> Prices:
         return Prices(
-            import_micro_per_kwh=_by_slot(moment.import_micro_per_kwh, moment, slots),
-            export_micro_per_kwh=_by_slot(moment.export_micro_per_kwh, moment, slots),
-            carbon_micro_per_kwh=_by_slot(moment.carbon_micro_per_kwh, moment, slots),
+            import_micro_per_kwh=published(moment.import_micro_per_kwh, moment, slots),
+            export_micro_per_kwh=published(moment.export_micro_per_kwh, moment, slots),
+            carbon_micro_per_kwh=published(moment.carbon_micro_per_kwh, moment, slots),
             demands=self._demands(moment, slots),
         )
 
@@ -196,27 +221,3 @@ class _Kept:
             self._need[vehicle.session] -= wh
         self._slot += 1
         return found
-
-
-def _ahead(vehicle: Vehicle, moment: Moment) -> Vehicle:
-    """Who should have left may leave at any time: it is served in this slot."""
-    if vehicle.departure_s > moment.now_s:
-        return vehicle
-    return replace(vehicle, departure_s=moment.ends_s)
-
-
-def _by_slot(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
-    """The mean over each slot of what is given by slots of `moment.slot_s`; the last day again where they end."""
-    if not len(values):
-        return ()
-    steps = np.array(values, dtype=np.int64)
-    start_s = moment.ends_s - moment.slot_s
-    edges = (np.maximum(np.array(slots.edges_s, dtype=np.int64), moment.now_s) - start_s) / moment.slot_s
-    first, last = np.floor(edges[:-1]).astype(int), np.maximum(np.ceil(edges[1:]), np.floor(edges[:-1]) + 1).astype(int)
-    day = 86_400 // moment.slot_s
-    if last[-1] > len(steps):
-        period = steps[-day:]
-        steps = np.concatenate((steps, np.resize(period, last[-1] - len(steps))))
-    running = np.concatenate(([0], np.cumsum(steps)))
-    means = (running[last] - running[first]) // (last - first)
-    return tuple(means.tolist())
