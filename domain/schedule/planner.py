@@ -7,9 +7,11 @@ solver misses its deadline, or would serve those who are there worse than least 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
-from domain.schedule.baselines import least_laxity
+from domain.schedule.baselines import least_laxity, room_w
 from domain.schedule.forecast import Record, phantoms
+from domain.schedule.laxity import raised, served_wh
 from domain.schedule.moment import Moment
 from domain.schedule.departures import Departures
 from domain.schedule.optimum import optimum
@@ -28,6 +30,9 @@ from domain.schedule.problem import (
 from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 
 HOUR_S = SECONDS_PER_HOUR
+_CLOSE_WH = 20
+"""A reading that differs by no more than this is what was planned."""
+_UNKNOWN = -(10**12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,13 @@ class Planner:
             return {}
         if self._plan is None or not self._plan.holds(moment, self._tuning.stale_s):
             self._plan = self._new_plan(moment)
-        return self._plan.next(moment) if self._plan is not None else self._fallback.powers(moment)
+        if self._plan is None:
+            return self._fallback.powers(moment)
+        powers = self._plan.next(moment)
+        found = raised(powers, moment, self._cap_w(moment))
+        if found != powers:
+            self._plan = None
+        return found
 
     def plan(self, moment: Moment) -> Schedule:
         """The best plan from this moment on. PlanNotFound, if it takes longer than the deadline."""
@@ -112,10 +123,20 @@ class Planner:
     def _new_plan(self, moment: Moment) -> "_Kept | None":
         self.replans += 1
         try:
-            return _Kept(self.plan(moment), moment)
+            schedule = self.plan(moment)
         except PlanNotFound:
             self.fallbacks += 1
             return None
+        if not _serves(schedule, moment):
+            self.fallbacks += 1
+            return None
+        return _Kept(schedule, moment)
+
+    def _cap_w(self, moment: Moment) -> PowerW | None:
+        """Where departures are learned, a told one alone is no reason to pay for a higher peak."""
+        if self._departures is None or moment.demand is None:
+            return None
+        return PowerW(max(int(moment.demand.peak_w), self._level_w(moment) if self._level_w else 0))
 
     def _ahead(self, vehicle: Vehicle, moment: Moment) -> Vehicle:
         """Until the vehicle has surely left; without a learned distribution, who should have left may do so any time."""
@@ -179,6 +200,22 @@ class Planner:
         return (first, replace(first, from_slot=here, to_slot=len(slots), peak_w=PowerW(level_w), used_wh=EnergyWh(0)))
 
 
+def _serves(schedule: Schedule, moment: Moment) -> bool:
+    """Whether those who are there get as much by their told departures as least laxity first would give them.
+
+    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`.
+    """
+    here = slice(0, len(moment.vehicles))
+    if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
+        return True
+    planned_wh = int((schedule.charged_wh - schedule.sold_wh)[here].sum())
+    if planned_wh >= int(schedule.columns.possible_wh[here].sum()):
+        return True
+    vehicles = [vehicle for vehicle in schedule.problem.vehicles[here] if vehicle.battery is None]
+    limit_w = room_w(moment) or 0
+    return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
+
+
 class _Kept:
     """A plan that is followed as long as nothing happens that it did not expect."""
 
@@ -188,7 +225,8 @@ class _Kept:
         self._edges = problem.slots.edges_s
         self._limit_w = moment.import_limit_w
         self._slot = 0
-        self._need = {vehicle.session: int(vehicle.need_wh) for vehicle in moment.vehicles}
+        self._need = {vehicle.session: _held_wh(vehicle) for vehicle in moment.vehicles}
+        self._efficiency = {v.session: v.battery.efficiency_bp if v.battery else -WHOLE_BP for v in moment.vehicles}
         self._leaves = {vehicle.session: int(vehicle.departure_s) for vehicle in moment.vehicles}
         net = schedule.import_wh - schedule.export_wh
         self._energy: dict[str, tuple[int, list[int], list[int]]] = {}
@@ -205,7 +243,7 @@ class _Kept:
         if self._edges[self._slot + 1] != moment.ends_s:
             return False
         there = {vehicle.session for vehicle in moment.vehicles}
-        if any(self._need.get(vehicle.session) != vehicle.need_wh for vehicle in moment.vehicles):
+        if any(abs(self._need.get(v.session, _UNKNOWN) - _held_wh(v)) > _CLOSE_WH for v in moment.vehicles):
             return False
         return all(session in there or self._leaves[session] <= moment.now_s for session in self._need)
 
@@ -218,6 +256,11 @@ class _Kept:
             wh = energy[place] if 0 <= place < len(energy) else 0
             power_w = abs(wh) * HOUR_S // seconds[place] if wh else 0
             found[vehicle.session] = power_w if wh >= 0 else -power_w
-            self._need[vehicle.session] -= wh
+            self._need[vehicle.session] += wh if wh < 0 else wh * self._efficiency[vehicle.session] // WHOLE_BP
         self._slot += 1
         return found
+
+
+def _held_wh(vehicle: Vehicle) -> int:
+    """What a battery holds, or without one, what is missing."""
+    return int(vehicle.battery.stored_wh) if vehicle.battery else int(vehicle.need_wh)
