@@ -78,7 +78,6 @@ class Planner:
         self._departures = departures
         self._sun, self._load = sun or Daily(), load or Daily()
         self._plan: _Kept | None = None
-        self._fallback = least_laxity()
         self.replans = 0
         self.fallbacks = 0
 
@@ -90,9 +89,10 @@ class Planner:
         if self._plan is None or not self._plan.holds(moment, self._tuning.stale_s):
             self._plan = self._new_plan(moment)
         if self._plan is None:
-            return self._fallback.powers(moment)
+            free_w = self._free_w(moment)
+            return raised(least_laxity(free_w).powers(moment), moment)
         powers = self._plan.next(moment)
-        found = raised(powers, moment, self._cap_w(moment))
+        found = raised(powers, moment, self._free_w(moment) if self._departures is not None else None)
         if found != powers:
             self._plan = None
         return found
@@ -132,9 +132,9 @@ class Planner:
             return None
         return _Kept(schedule, moment)
 
-    def _cap_w(self, moment: Moment) -> PowerW | None:
-        """Where departures are learned, a told one alone is no reason to pay for a higher peak."""
-        if self._departures is None or moment.demand is None:
+    def _free_w(self, moment: Moment) -> PowerW | None:
+        """The peak that costs nothing more. Where departures are learned, a told one is no reason to pay for another."""
+        if moment.demand is None:
             return None
         return PowerW(max(int(moment.demand.peak_w), self._level_w(moment) if self._level_w else 0))
 
@@ -185,13 +185,14 @@ class Planner:
         demand = moment.demand
         if demand is None:
             return ()
+        free_w = self._free_w(moment) or PowerW(0)
         level_w = self._level_w(moment) if self._level_w else 0
         here = sum(start_s < demand.until_s for start_s in slots.edges_s[:-1])
         first = DemandCharge(
             price_micro_per_kw=demand.price_micro_per_kw,
             from_slot=0,
             to_slot=here,
-            peak_w=PowerW(max(int(demand.peak_w), level_w)),
+            peak_w=free_w,
             interval_s=demand.interval_s,
             used_wh=demand.used_wh,
         )
