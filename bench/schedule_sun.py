@@ -5,7 +5,7 @@ A plant of one size that gives as much in the month stands beside: few vehicles 
 nobody can use the sun of Sundays on Mondays, so even the optimum has two thirds then.
 
 Energy from the grid costs the same at any time and feeding in earns nothing, so that the least cost is the most sun.
-What the sun gives in a slot is known when the slot is over; online, it is expected to be as the last five days were at
+What the sun gives in a slot is known when the slot is over; online, it is expected to be as the last three days of its kind were at
 that time, scaled by what today was like so far. The weeks before are known.
 """
 

@@ -10,7 +10,7 @@ from domain.schedule.problem import Slots
 from domain.units import SECONDS_PER_HOUR
 
 DAY_S = 86_400
-DAYS = 5
+DAYS = 3
 RECENT_S = 2 * SECONDS_PER_HOUR
 
 
@@ -39,7 +39,7 @@ class Daily:
         utc_offset_s: int = 0,
         days: int = DAYS,
         most_scale: float = 2.0,
-        half_life_s: int = 12 * SECONDS_PER_HOUR,
+        half_life_s: int = 4 * SECONDS_PER_HOUR,
     ) -> None:
         self._past = np.array(past_w, dtype=np.float64)
         self._offset_s, self._days = utc_offset_s, days

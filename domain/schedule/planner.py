@@ -51,6 +51,7 @@ class Tuning:
     expect_s: int = 24 * HOUR_S
     weeks: tuple[int, ...] = (1, 2, 3, 4)
     grain_s: int = HOUR_S
+    patience_micro_per_kwh: int = 2_000
     unmet_micro_per_kwh: PriceMicroPerKwh = UNMET_MICRO_PER_KWH
 
 
@@ -174,9 +175,14 @@ class Planner:
         )
 
     def _prices(self, moment: Moment, slots: Slots) -> Prices:
+        bought = published(moment.import_micro_per_kwh, moment, slots)
+        sold = published(moment.export_micro_per_kwh, moment, slots)
+        if len(moment.sun_w):
+            steps = range(len(slots), 0, -1)
+            bought = tuple(p + self._tuning.patience_micro_per_kwh * n // len(slots) for p, n in zip(bought, steps, strict=True))
         return Prices(
-            import_micro_per_kwh=published(moment.import_micro_per_kwh, moment, slots),
-            export_micro_per_kwh=published(moment.export_micro_per_kwh, moment, slots),
+            import_micro_per_kwh=bought,
+            export_micro_per_kwh=sold,
             carbon_micro_per_kwh=published(moment.carbon_micro_per_kwh, moment, slots),
             demands=self._demands(moment, slots),
         )
