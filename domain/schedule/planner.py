@@ -4,6 +4,7 @@ Power up to the peak that the month will need in any case is as good as paid, so
 solver misses its deadline, or would serve those who are there worse than least laxity first, that decides instead.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -107,7 +108,7 @@ class Planner:
         vehicles = [self._ahead(vehicle, moment) for vehicle in moment.vehicles]
         vehicles += self._expected(moment)
         slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
-        vehicles = [vehicle for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        vehicles = [_within(vehicle, slots) for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
         if self._departures is not None:
             vehicles[: len(moment.vehicles)] = [
                 replace(vehicle, presence_bp=self._departures.presence_bp(told, moment.now_s, slots))
@@ -207,6 +208,15 @@ class Planner:
         return (first, replace(first, from_slot=here, to_slot=len(slots), peak_w=PowerW(level_w), used_wh=EnergyWh(0)))
 
 
+def _within(vehicle: Vehicle, slots: Slots) -> Vehicle:
+    """It leaves at the end of a slot, not within one, whose limit it could else use up in half of the time."""
+    edges_s = slots.edges_s
+    end_s = edges_s[max(1, bisect_right(edges_s, vehicle.departure_s) - 1)]
+    if vehicle.departure_s in (end_s, edges_s[0]) or end_s > vehicle.departure_s or end_s <= vehicle.arrival_s:
+        return vehicle
+    return replace(vehicle, departure_s=UnixSeconds(end_s))
+
+
 def _serves(schedule: Schedule, moment: Moment) -> bool:
     """Whether those who are there get as much by their told departures as least laxity first would give them.
 
@@ -216,11 +226,16 @@ def _serves(schedule: Schedule, moment: Moment) -> bool:
     if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
         return True
     planned_wh = int((schedule.charged_wh - schedule.sold_wh)[here].sum())
-    if planned_wh >= int(schedule.columns.possible_wh[here].sum()):
+    if planned_wh >= sum(_possible_wh(vehicle, moment) for vehicle in moment.vehicles):
         return True
-    vehicles = [vehicle for vehicle in schedule.problem.vehicles[here] if vehicle.battery is None]
+    vehicles = [vehicle for vehicle in moment.vehicles if vehicle.battery is None]
     limit_w = room_w(moment) or 0
     return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
+
+
+def _possible_wh(vehicle: Vehicle, moment: Moment) -> int:
+    seconds = max(vehicle.departure_s, moment.ends_s) - moment.now_s
+    return min(int(vehicle.need_wh), vehicle.power_w * seconds // HOUR_S)
 
 
 class _Kept:
