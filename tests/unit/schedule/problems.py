@@ -147,7 +147,7 @@ def worth(schedule: Schedule) -> float:
     Sun is curtailed where that costs less, whatever the peak.
     """
     problem, columns = schedule.problem, schedule.columns
-    count, unmet = len(problem.slots), problem.aims.unmet_micro_per_kwh / 1_000
+    count, unmet = len(problem.slots), unmet_micro_per_wh(problem)
     net = [0] * count
     value = 0.0
     charged, given = [0] * len(problem.vehicles), [0] * len(problem.vehicles)
@@ -171,6 +171,17 @@ def worth(schedule: Schedule) -> float:
             target = min(one.battery.capacity_wh, one.battery.stored_wh + one.need_wh * efficiency)
             value += unmet / efficiency * max(0.0, target - one.battery.stored_wh - x * efficiency + g)
     return value + sum(_money(problem, slot, net[slot]) for slot in range(count)) + _peaks(problem, net)
+
+
+def unmet_micro_per_wh(problem: Problem) -> float:
+    """Without a target for the peak."""
+    raised = sum(4 * demand.price_micro_per_kw for demand in problem.prices.demands)
+    return (problem.aims.unmet_micro_per_kwh + raised) / 1_000
+
+
+def demand_charge(**changes: int) -> DemandCharge:
+    values: dict[str, Any] = {"price_micro_per_kw": 10_000_000, "from_slot": 0, "to_slot": 2, **changes}
+    return DemandCharge(**values)
 
 
 def _wh(power_w: tuple[int, ...], slot: int) -> int:
