@@ -170,7 +170,7 @@ def worth(schedule: Schedule) -> float:
             efficiency = one.battery.efficiency_bp / WHOLE_BP
             target = min(one.battery.capacity_wh, one.battery.stored_wh + one.need_wh * efficiency)
             value += unmet / efficiency * max(0.0, target - one.battery.stored_wh - x * efficiency + g)
-    return value + sum(_money(problem, slot, net[slot]) for slot in range(count)) + _peaks(problem, net)
+    return value + sum(_money(columns, slot, net[slot]) for slot in range(count)) + _peaks(problem, net)
 
 
 def unmet_micro_per_wh(problem: Problem) -> float:
@@ -188,10 +188,10 @@ def _wh(power_w: tuple[int, ...], slot: int) -> int:
     return power_w[slot] * SLOT_S // 3_600 if power_w else 0
 
 
-def _money(problem: Problem, slot: int, net_wh: int) -> float:
-    site, prices = problem.site, problem.prices
+def _money(columns: Columns, slot: int, net_wh: int) -> float:
+    site, prices = columns.problem.site, columns.problem.prices
     price = prices.import_micro_per_kwh[slot] / 1_000
-    if not (site.sun_w or any(v.export_power_w for v in problem.vehicles)):
+    if not (site.sun_w or columns.most_export_wh.any()):
         return price * net_wh
     feed_in = prices.export_micro_per_kwh[slot] / 1_000 if prices.export_micro_per_kwh else 0.0
     sun, other = _wh(site.sun_w, slot), net_wh + _wh(site.load_w, slot) - _wh(site.sun_w, slot)

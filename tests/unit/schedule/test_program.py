@@ -65,20 +65,19 @@ def least(drawn: Problem) -> float:  # noqa: C901, PLR0915 (one formulation, wri
                     ({k: -value for k, value in so_far.items()}, pack.stored_wh - min(pack.floor_wh, pack.stored_wh))
                 )
         if not pack:
-            upper.append(({p: 1.0 for p in pairs}, one.need_wh))
+            upper.append((dict.fromkeys(pairs, 1.0), one.need_wh))
         elif pairs:
             cost[first_missing + number] = unmet / efficiency
             gain = min(pack.capacity_wh - pack.stored_wh, one.need_wh * efficiency)
-            whole = (
-                {p: -efficiency for p in pairs} | {first_given + p: 1.0 for p in pairs} | {first_missing + number: -1.0}
-            )
+            whole = dict.fromkeys(pairs, -efficiency) | {first_given + p: 1.0 for p in pairs}
+            whole[first_missing + number] = -1.0
             upper.append((whole, -gain))
     site, prices = drawn.site, drawn.prices
-    feeds_in = bool(site.sun_w) or any(v.export_power_w for v in vehicles)
+    feeds_in = bool(site.sun_w) or bool(columns.most_export_wh.any())
     for slot in range(count):
         load, sun = wh(site.load_w, slot), wh(site.sun_w, slot)
         here = [p for p in range(n) if columns.slot[p] == slot]
-        net = {p: 1.0 for p in here} | {first_given + p: -1.0 for p in here}
+        net = dict.fromkeys(here, 1.0) | {first_given + p: -1.0 for p in here}
         most = None if site.import_limit_w is None else max(0, wh(site.import_limit_w, slot) - load + sun)
         floor = None if site.export_limit_w is None else -wh(site.export_limit_w, slot) - load + sun
         bounds[first_drawn + slot] = (floor, most)
