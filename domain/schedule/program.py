@@ -15,6 +15,9 @@ from domain.schedule.columns import Columns, Floats, Ints
 from domain.schedule.grid import Grid
 
 INFINITY = np.inf
+GAP = 1e-4
+FEASIBLE = 2
+"""What HiGHS calls a solution that keeps to all rows."""
 
 
 @dataclass
@@ -33,9 +36,13 @@ class Block:
 
 @dataclass
 class Model:
-    """A linear program under construction: minimise cost @ v, lower <= v <= upper, row_lower <= A v <= row_upper."""
+    """A linear program under construction: minimise cost @ v, lower <= v <= upper, row_lower <= A v <= row_upper.
+
+    Variables of `whole` are whole numbers; a solution within `GAP` of their optimum is taken, or the best in time.
+    """
 
     blocks: list[Block] = field(default_factory=list)
+    whole: list[Block] = field(default_factory=list)
     rows: list[Ints] = field(default_factory=list)
     cols: list[Ints] = field(default_factory=list)
     values: list[Floats] = field(default_factory=list)
@@ -101,12 +108,14 @@ def solve(model: Model, *, limit_s: float, broken: Callable[[Floats], list[Row]]
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("time_limit", limit_s)
-    highs.setOptionValue("presolve", "off" if broken else "choose")
+    highs.setOptionValue("presolve", "off" if broken and not model.whole else "choose")
+    highs.setOptionValue("mip_rel_gap", GAP)
     highs.passModel(_program(model))
     while True:
         highs.run()
         status = highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
+        in_time = model.whole and highs.getInfo().primal_solution_status == FEASIBLE
+        if status != highspy.HighsModelStatus.kOptimal and not in_time:
             raise PlanNotFound(highs.modelStatusToString(status), limit_s)
         values: Floats = np.asarray(highs.getSolution().col_value)
         rows = broken(values) if broken else []
@@ -137,4 +146,9 @@ def _program(model: Model) -> highspy.HighsLp:
     lp.a_matrix_.start_ = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=model.row_count))))
     lp.a_matrix_.index_ = cols[by_row]
     lp.a_matrix_.value_ = np.concatenate(model.values)[by_row]
+    if model.whole:
+        kinds = np.full(lp.num_col_, highspy.HighsVarType.kContinuous)
+        for block in model.whole:
+            kinds[block.columns] = highspy.HighsVarType.kInteger
+        lp.integrality_ = kinds.tolist()
     return lp
