@@ -220,15 +220,17 @@ def _within(vehicle: Vehicle, slots: Slots) -> Vehicle:
 def _serves(schedule: Schedule, moment: Moment) -> bool:
     """Whether those who are there get as much by their told departures as least laxity first would give them.
 
-    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`.
+    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`. Vehicles
+    that can give back are left to the aims.
     """
     here = slice(0, len(moment.vehicles))
     if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
         return True
-    planned_wh = int((schedule.charged_wh - schedule.sold_wh)[here].sum())
-    if planned_wh >= sum(_possible_wh(vehicle, moment) for vehicle in moment.vehicles):
-        return True
+    plain = [vehicle.battery is None for vehicle in moment.vehicles]
     vehicles = [vehicle for vehicle in moment.vehicles if vehicle.battery is None]
+    planned_wh = int(schedule.charged_wh[here][plain].sum())
+    if planned_wh >= sum(_possible_wh(vehicle, moment) for vehicle in vehicles):
+        return True
     limit_w = room_w(moment) or 0
     return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
 
