@@ -91,8 +91,7 @@ class Planner:
         if self._plan is None or not self._plan.holds(moment, self._tuning.stale_s):
             self._plan = self._new_plan(moment)
         if self._plan is None:
-            free_w = self._free_w(moment)
-            return raised(least_laxity(free_w).powers(moment), moment)
+            return self._fall_back(moment)
         powers = self._plan.next(moment)
         found = raised(powers, moment, self._free_w(moment) if self._departures is not None else None)
         if found != powers:
@@ -121,6 +120,11 @@ class Planner:
             prices=self._prices(moment, slots),
             aims=Aims(unmet_micro_per_kwh=self._tuning.unmet_micro_per_kwh),
         )
+
+    def _fall_back(self, moment: Moment) -> Mapping[str, int]:
+        """Least laxity first, without a higher peak as far as it can be avoided; a limit of the site is cap enough."""
+        cap_w = self._free_w(moment) if moment.import_limit_w is None else None
+        return raised(least_laxity(cap_w).powers(moment), moment)
 
     def _new_plan(self, moment: Moment) -> "_Kept | None":
         self.replans += 1
