@@ -19,8 +19,8 @@ from domain.schedule.program import INFINITY, Block, Model, ScheduleModel
 from domain.units import SECONDS_PER_HOUR, WH_PER_KWH
 
 
-def build(columns: Columns) -> ScheduleModel:
-    """The problem's linear program."""
+def build(columns: Columns, *, at_once: bool = False) -> ScheduleModel:
+    """The problem's linear program; `at_once` with every limit of every battery (batteries.py)."""
     problem, model, grid = columns.problem, Model(), Grid.of(columns)
     early = grid.early[columns.slot]
     batteries = np.array([v.battery is not None for v in problem.vehicles], dtype=np.bool_)
@@ -36,7 +36,7 @@ def build(columns: Columns) -> ScheduleModel:
     )
     built = ScheduleModel(columns, model, takes, gives, given, grid)
     _needs(built, batteries)
-    ask_of_batteries(built)
+    ask_of_batteries(built, at_once=at_once)
     _wear(built)
     _site(built)
     return built
