@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from os import cpu_count
 
+from bench import schedule_speed
 from bench import schedule_day_ahead, schedule_declared, schedule_jpl, schedule_sun, schedule_v2g
 from bench.audit import machine
 from bench.schedule_site import Case

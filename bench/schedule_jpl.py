@@ -7,7 +7,7 @@ docs/decisions/0027. Public holidays are priced like other days, as acnportal do
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from bench.schedule_site import Arm, Case, digest_of, figures_of, month_course, offline, past_of, play, table_of
+from bench.schedule_site import Arm, Case, digest_of, figures_of, month_course, offline, past_of, play, rewarded, table_of
 from domain.schedule.baselines import InOrder, RoundRobin, Uncontrolled, earliest_deadline, first_come, least_laxity
 from domain.schedule.forecast import Record
 from domain.schedule.level import PeakLevel
@@ -34,10 +34,13 @@ def run(pool: Executor) -> Case:
     """All arms of July beside the optimum."""
     course = month_course(YEAR, TESTED)
     cap_w = best_cap(pool)
-    arms = [pool.submit(_uncontrolled, TESTED), *(pool.submit(_queue, name, TESTED, cap_w) for name in QUEUES)]
-    arms += [pool.submit(_planned, TESTED, kind) for kind in ("planner, no forecast", "planner, last week", "planner")]
-    arms += [pool.submit(_offline, TESTED), *(pool.submit(_exact, TESTED, kind) for kind in EXACT)]
-    found = [arm.result() for arm in arms]
+    jobs = [pool.submit(_uncontrolled, TESTED), *(pool.submit(_queue, name, TESTED, cap_w) for name in QUEUES)]
+    jobs += [pool.submit(_planned, TESTED, kind) for kind in ("planner, no forecast", "planner, last week", "planner")]
+    jobs.append(pool.submit(_offline, TESTED))
+    exact_jobs = [pool.submit(_exact, TESTED, kind) for kind in EXACT]
+    rounded_to_slots = [job.result() for job in jobs]
+    exact = [job.result() for job in exact_jobs]
+    found = [*rewarded(rounded_to_slots, rounded_to_slots[0]), *rewarded(exact, exact[0])]
     by_name = {arm.name: arm for arm in found}
     uncontrolled, ours, best = (by_name[name].metrics for name in ("uncontrolled", "planner", "optimum, offline"))
     figures = {

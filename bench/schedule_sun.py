@@ -25,6 +25,7 @@ from bench.schedule_site import (
     UTC_OFFSET_S,
     Arm,
     Case,
+    by_months,
     digest_of,
     figures_of,
     jpl,
@@ -33,7 +34,6 @@ from bench.schedule_site import (
     offline,
     play,
     table_of,
-    together,
     visits_of,
 )
 from domain.schedule.baselines import Uncontrolled, least_laxity
@@ -56,8 +56,8 @@ def run(pool: Executor) -> Case:
     jobs = {(name, month): pool.submit(arm_of, name, month) for name in ARMS for month in MONTHS}
     arms = {name: [jobs[name, month].result() for month in MONTHS] for name in ARMS}
     beside = {n: [pool.submit(arm_of, n, month, one_size=True) for month in MONTHS] for n in ONE_SIZE}
-    found = [together(name, parts) for name, parts in arms.items()]
-    found += [together(ONE_SIZE[name], [job.result() for job in jobs]) for name, jobs in beside.items()]
+    found = by_months(arms, ARMS[0])
+    found += by_months({ONE_SIZE[n]: [job.result() for job in parts] for n, parts in beside.items()}, ONE_SIZE[ARMS[0]])
     by_name = {arm.name: arm.metrics for arm in found}
     figures = {
         "renewable_share": round(by_name["planner"].renewable_share, 4),
