@@ -7,7 +7,18 @@ docs/decisions/0027. Public holidays are priced like other days, as acnportal do
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from bench.schedule_site import Arm, Case, digest_of, figures_of, month_course, offline, past_of, play, rewarded, table_of
+from bench.schedule_site import (
+    Arm,
+    Case,
+    digest_of,
+    figures_of,
+    month_course,
+    offline,
+    past_of,
+    play,
+    rewarded,
+    table_of,
+)
 from domain.schedule.baselines import InOrder, RoundRobin, Uncontrolled, earliest_deadline, first_come, least_laxity
 from domain.schedule.forecast import Record
 from domain.schedule.level import PeakLevel
@@ -19,7 +30,7 @@ from domain.units import PowerW
 YEAR, TUNED, TESTED = 2019, 6, 7
 CAPS_W = tuple(PowerW(watts) for watts in range(90_000, 160_000, 10_000))
 DEADLINE_S = 30.0
-"""Far more than a plan needs, so that figures do not depend on the machine; fallbacks are counted. Case G has the time."""
+"""Far more than a plan needs, so that figures do not depend on the machine. Fallbacks are counted; case G has times."""
 PLANNER = Tuning(weeks=(), deadline_s=DEADLINE_S)
 WITH_PHANTOMS = Tuning(weeks=(1,), deadline_s=DEADLINE_S)
 QUEUES: dict[str, Callable[[PowerW], Policy]] = {
@@ -55,7 +66,7 @@ def run(pool: Executor) -> Case:
     }
     notes = [
         f"USD. Queues under {cap_w / 1e3:.0f} kW, the best cap of June. What is recorded is real; nothing is modelled.",
-        "Exact times: not rounded to slots; a vehicle is known from the slot after its arrival, and cannot charge before.",
+        "Exact times are not rounded to slots: who comes within one is known, and can charge, from the next one on.",
     ]
     title = f"A: JPL July 2019, {ours.sessions} sessions, TOU-EV-4 with 15.51 USD/kW, true departures"
     return Case(figures=figures, table=table_of(title, found, by_name["optimum, offline"], notes))

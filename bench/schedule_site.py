@@ -1,8 +1,8 @@
 """JPL's recorded months as courses for simulation, the arms that run on them, and the tables that compare them.
 
 Slots are 15 minutes; arrivals are rounded down to them and departures up, as in the figures to beat. A vehicle needs
-what it was given, up to what its power gives in its stay, and charges up to 6.6 kW. A month has the sessions that arrive
-in it and ends when the last one leaves. Money is micro-USD, or micro-euro where prices are Dutch.
+what it was given, up to what its power gives in its stay, and charges up to 6.6 kW. A month has the sessions that
+arrive in it and ends when the last one leaves. Money is micro-USD, or micro-euro where prices are Dutch.
 """
 
 import hashlib
@@ -105,7 +105,9 @@ def month_course(
         price_micro_per_kw=tariff().demand_micro_per_kw(slots.start_s), from_slot=0, to_slot=len(slots)
     )
     prices = tariff().prices(slots.start_s, len(slots), SLOT_S)
-    return Course(slots=slots, visits=visits, site=Site(), prices=Prices(import_micro_per_kwh=prices, demands=(demand,)))
+    return Course(
+        slots=slots, visits=visits, site=Site(), prices=Prices(import_micro_per_kwh=prices, demands=(demand,))
+    )
 
 
 def slots_of(start_s: int, visits: Sequence[Visit]) -> Slots:
@@ -210,7 +212,8 @@ def table_of(title: str, arms: Sequence[Arm], best: Arm, notes: Sequence[str] = 
         lines.append(
             f"{arm.name:34}{money}{m.bill_micro / best.metrics.bill_micro:8.4f}{m.peak_w / 1e3:9.1f}"
             f"{m.charged_wh / 1e3:10.0f}{m.sold_wh / 1e3:9.0f}{100 * m.delivered:10.3f}{100 * m.served:8.2f}"
-            f"{100 * m.worst_decile:10.2f}{m.jain:8.4f}{100 * m.renewable_share:7.1f}{arm.reward:10.0f}{arm.seconds:7.1f}"
+            f"{100 * m.worst_decile:10.2f}{m.jain:8.4f}{100 * m.renewable_share:7.1f}"
+            f"{arm.reward:10.0f}{arm.seconds:7.1f}"
         )
     return "\n".join([*lines, *(f"  {note}" for note in notes), ""])
 
@@ -222,7 +225,8 @@ def together(name: str, arms: Sequence[Arm]) -> Arm:
     charged = sum(m.charged_wh for m in parts)
 
     def mean(what: str, weight: str) -> float:
-        return sum(getattr(m, what) * getattr(m, weight) for m in parts) / max(1, sum(getattr(m, weight) for m in parts))
+        weights = [getattr(m, weight) for m in parts]
+        return float(sum(getattr(m, what) * w for m, w in zip(parts, weights, strict=True)) / max(1, sum(weights)))
 
     metrics = Metrics(
         sessions=sessions,
@@ -252,7 +256,7 @@ def _money(m: Metrics) -> tuple[tuple[int, int], ...]:
 
 
 def _last_day(year: int, month: int) -> date:
-    
+
     following = date(year + month // 12, month % 12 + 1, 1)
     return date.fromordinal(following.toordinal() - 1)
 

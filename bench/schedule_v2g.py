@@ -1,9 +1,9 @@
 """Case E: vehicles that give back, JPL in July 2019 on composed day-ahead prices, at three prices of wear.
 
 Packs are MODELLED, as no recording has them: 60 kWh, or 100 kWh where more than 45 kWh is needed; 80 % is stored at
-departure, 10 % at least in between; 90 % of what is charged comes back; 6.6 kW both ways. Energy fed in earns the price
-at which it is drawn; nothing limits the site: what is given back must be charged again, and who comes meanwhile may need
-that room under a limit. Charge-only is the same planner for the same vehicles, which then give nothing back.
+departure, 10 % at least in between; 90 % of what is charged comes back; 6.6 kW both ways. Energy fed in earns the
+price at which it is drawn. Nothing limits the site: what is given back must be charged again, and under a limit, who
+comes meanwhile may need that room. Charge-only is the same planner for the same vehicles, which then give nothing back.
 """
 
 from concurrent.futures import Executor
@@ -11,7 +11,18 @@ from dataclasses import replace
 
 from bench.schedule_day_ahead import on_dutch_prices
 from bench.schedule_jpl import DEADLINE_S, YEAR
-from bench.schedule_site import SLOT_S, Arm, Case, digest_of, figures_of, month_course, offline, play, rewarded, table_of
+from bench.schedule_site import (
+    SLOT_S,
+    Arm,
+    Case,
+    digest_of,
+    figures_of,
+    month_course,
+    offline,
+    play,
+    rewarded,
+    table_of,
+)
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.schedule.baselines import Uncontrolled
 from domain.schedule.planner import Planner, Tuning
@@ -48,7 +59,8 @@ def run(pool: Executor) -> Case:
         "arms": figures_of(found),
     }
     notes = [
-        "EUR. COMPOSED prices as in case C, without its cap. Packs MODELLED: 60 or 100 kWh, 80 % at departure, 90 % round trip.",
+        "EUR. COMPOSED prices as in case C, without its cap.",
+        "Packs MODELLED: 60 or 100 kWh, 80 % at departure, 90 % round trip.",
         "Wear is paid for each kWh given back. Bills have it in them.",
     ]
     title = "E: JPL July 2019, vehicles that give back"
@@ -63,9 +75,7 @@ def charge_only_course() -> Course:
 def course_of(wear_micro_per_kwh: int) -> Course:
     """The same, each vehicle with a pack."""
     course = charge_only_course()
-    visits = tuple(
-        replace(visit, vehicle=with_pack(visit.vehicle, wear_micro_per_kwh)) for visit in course.visits
-    )
+    visits = tuple(replace(visit, vehicle=with_pack(visit.vehicle, wear_micro_per_kwh)) for visit in course.visits)
     return replace(course, visits=visits)
 
 

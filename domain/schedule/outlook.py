@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from domain.schedule.columns import Floats
+from domain.schedule.columns import Floats, Ints
 from domain.schedule.moment import Moment
 from domain.schedule.problem import Slots
 from domain.units import SECONDS_PER_HOUR
@@ -45,7 +45,7 @@ class Daily:
         self._offset_s, self._days = utc_offset_s, days
         self._most_scale, self._half_life_s = most_scale, half_life_s
 
-    def expected(self, values_w: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
+    def expected(self, values_w: Sequence[int] | Ints, moment: Moment, slots: Slots) -> tuple[int, ...]:
         """W by slot, rounded down; `values_w` are those of the moment, up to it."""
         seen = np.concatenate((self._past, np.asarray(values_w, dtype=np.float64)))
         count = -(-(slots.end_s - moment.now_s) // moment.slot_s) + 1

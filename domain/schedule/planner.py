@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
 from domain.schedule.baselines import least_laxity, room_w
+from domain.schedule.departures import Departures
 from domain.schedule.forecast import Record, phantoms
 from domain.schedule.laxity import raised, served_wh
 from domain.schedule.moment import Moment
-from domain.schedule.departures import Departures
 from domain.schedule.optimum import optimum
 from domain.schedule.outlook import Daily, published
 from domain.schedule.plan import Schedule
@@ -139,13 +139,13 @@ class Planner:
         return _Kept(schedule, moment)
 
     def _free_w(self, moment: Moment) -> PowerW | None:
-        """The peak that costs nothing more. Where departures are learned, a told one is no reason to pay for another."""
+        """The peak that costs nothing more. Where departures are learned, a told one is not worth another."""
         if moment.demand is None:
             return None
         return PowerW(max(int(moment.demand.peak_w), self._level_w(moment) if self._level_w else 0))
 
     def _ahead(self, vehicle: Vehicle, moment: Moment) -> Vehicle:
-        """Until the vehicle has surely left; without a learned distribution, who should have left may do so any time."""
+        """Until the vehicle has surely left; without a learned distribution, who should have left may go."""
         departure_s = int(vehicle.departure_s)
         if self._departures is not None:
             until_s = moment.now_s + self._tuning.horizon_s
@@ -184,7 +184,9 @@ class Planner:
         sold = published(moment.export_micro_per_kwh, moment, slots)
         if len(moment.sun_w):
             steps = range(len(slots), 0, -1)
-            bought = tuple(p + self._tuning.patience_micro_per_kwh * n // len(slots) for p, n in zip(bought, steps, strict=True))
+            bought = tuple(
+                p + self._tuning.patience_micro_per_kwh * n // len(slots) for p, n in zip(bought, steps, strict=True)
+            )
         return Prices(
             import_micro_per_kwh=bought,
             export_micro_per_kwh=sold,

@@ -86,7 +86,10 @@ def test_without_a_past_the_last_value_stays_and_without_any_there_is_none() -> 
 
 def stays(*hours: float) -> list[Declared]:
     """Each came at eight, declared eight hours, and stayed so long."""
-    return [Declared(day * 86_400 + 28_800, day * 86_400 + 57_600, day * 86_400 + 28_800 + int(h * 3_600)) for day, h in enumerate(hours, 4)]
+    return [
+        Declared(day * 86_400 + 28_800, day * 86_400 + 57_600, day * 86_400 + 28_800 + int(h * 3_600))
+        for day, h in enumerate(hours, 4)
+    ]
 
 
 def vehicle(day: int = 11) -> Vehicle:
@@ -98,7 +101,14 @@ def test_presence_is_the_share_of_alike_stays_that_lasted_longer() -> None:
     known = Departures(stays(4, 6, 8, 10))
     told = vehicle()
     slots = Slots.even(told.arrival_s, 7_200, 6)
-    assert [round(p, -2) for p in known.presence_bp(told, told.arrival_s, slots)] == [10_000, 10_000, 7_500, 5_000, 2_500, 0]
+    assert [round(p, -2) for p in known.presence_bp(told, told.arrival_s, slots)] == [
+        10_000,
+        10_000,
+        7_500,
+        5_000,
+        2_500,
+        0,
+    ]
 
 
 def test_who_is_still_there_may_stay_even_past_what_was_declared() -> None:

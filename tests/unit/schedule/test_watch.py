@@ -97,7 +97,10 @@ def test_missing_prices_are_reported_and_least_laxity_first_decides() -> None:
 
 @pytest.mark.parametrize("least", [0, 1_400])
 @settings(max_examples=40, deadline=None)
-@given(powers=st.dictionaries(st.sampled_from(["a", "b", "c", "x"]), st.integers(-50_000, 50_000)), limit=st.integers(0, 20_000))
+@given(
+    powers=st.dictionaries(st.sampled_from(["a", "b", "c", "x"]), st.integers(-50_000, 50_000)),
+    limit=st.integers(0, 20_000),
+)
 def test_whatever_a_policy_says_limits_hold(least: int, powers: dict[str, int], limit: int) -> None:
     visits = [visit(name, 0, 6, 9_000, least_power_w=PowerW(least)) for name in "abc"]
     run = simulate(course(visits, limit_w=limit), Watched(Fixed(**powers)))
