@@ -232,18 +232,14 @@ def _serves(schedule: Schedule, moment: Moment) -> bool:
     here = slice(0, len(moment.vehicles))
     if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
         return True
-    plain = [vehicle.battery is None for vehicle in moment.vehicles]
-    vehicles = [vehicle for vehicle in moment.vehicles if vehicle.battery is None]
+    vehicles = schedule.problem.vehicles[here]
+    plain = [vehicle.battery is None for vehicle in vehicles]
     planned_wh = int(schedule.charged_wh[here][plain].sum())
-    if planned_wh >= sum(_possible_wh(vehicle, moment) for vehicle in vehicles):
+    if planned_wh >= int(schedule.columns.possible_wh[here][plain].sum()):
         return True
+    vehicles = tuple(vehicle for vehicle in vehicles if vehicle.battery is None)
     limit_w = room_w(moment) or 0
     return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
-
-
-def _possible_wh(vehicle: Vehicle, moment: Moment) -> int:
-    seconds = max(vehicle.departure_s, moment.ends_s) - moment.now_s
-    return min(int(vehicle.need_wh), vehicle.power_w * seconds // HOUR_S)
 
 
 class _Kept:

@@ -46,9 +46,7 @@ def two_days() -> Course:
     slots = slots_of(local_midnight_s(FIRST, LOS_ANGELES), visits)
     hours = [(start_s - slots.start_s) // 3_600 % 24 for start_s in slots.edges_s[:-1]]
     demand = DemandCharge(price_micro_per_kw=1_500_000, from_slot=0, to_slot=len(slots))
-    prices = Prices(
-        import_micro_per_kwh=tuple(DEAR if 12 <= hour < 18 else CHEAP for hour in hours), demands=(demand,)
-    )
+    prices = Prices(import_micro_per_kwh=tuple(DEAR if 12 <= hour < 18 else CHEAP for hour in hours), demands=(demand,))
     return Course(slots=slots, visits=visits, prices=prices, site=Site())
 
 
