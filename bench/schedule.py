@@ -29,7 +29,7 @@ WORKERS = 2
 
 def speed() -> Case:
     """Case G: how long plans take (schedule_speed.py)."""
-    figures = schedule_speed.measure()
+    figures = schedule_speed.measure(plain_large=False)
     return Case(
         figures=figures, table="\n".join(["G: time", *(f"  {name:34}{value}" for name, value in figures.items())])
     )
@@ -51,7 +51,7 @@ def run(names: str, workers: int = WORKERS) -> dict[str, Case]:
 def _timed(name: str, case: Callable[[], Case]) -> Case:
     begun = time.perf_counter()
     found = case()
-    sys.stderr.write(f"case {name}: {time.perf_counter() - begun:.0f} s\n")
+    sys.stderr.write(f"{found.table}\ncase {name}: {time.perf_counter() - begun:.0f} s\n")
     return found
 
 
@@ -63,8 +63,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=min(WORKERS, cpu_count() or 1))
     arguments = parser.parse_args()
     cases = run(arguments.cases, arguments.workers)
-    for case in cases.values():
-        (sys.stderr if arguments.json else sys.stdout).write(case.table + "\n")
+    if not arguments.json:
+        sys.stdout.writelines(case.table + "\n" for case in cases.values())
     figures = {"benchmark": "schedule", "machine": machine(), "workers": arguments.workers}
     sys.stdout.write(json.dumps(figures | {name: case.figures for name, case in cases.items()}) + "\n")
 

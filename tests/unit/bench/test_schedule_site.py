@@ -26,6 +26,7 @@ from domain.schedule.level import PeakLevel
 from domain.schedule.planner import Planner, Tuning
 from domain.schedule.problem import DemandCharge, Prices, Site
 from domain.schedule.simulation import Course, simulate
+from domain.units import PowerW
 from scripts.anvil import ROOT
 
 FIRST, LAST = date(2019, 7, 15), date(2019, 7, 16)
@@ -58,7 +59,7 @@ def planner() -> Planner:
 def test_the_planner_comes_close_to_the_optimum_and_below_every_queue() -> None:
     course = two_days()
     ours, best, at_once = play(course, planner()), offline(course), play(course, Uncontrolled())
-    queues = [play(course, least_laxity(cap_w)) for cap_w in (None, 100_000, 150_000)]
+    queues = [play(course, least_laxity(cap_w)) for cap_w in (None, PowerW(100_000), PowerW(150_000))]
     full = [arm.metrics.bill_micro for arm in queues if arm.metrics.delivered == 1]
     assert ours.metrics.delivered == best.metrics.delivered == 1.0
     assert ours.notes["fallbacks"] == ours.notes["reports"] == 0
