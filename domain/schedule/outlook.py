@@ -24,6 +24,19 @@ def published(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int,
     return _means(np.array(values, dtype=np.float64), moment, slots)
 
 
+def totals(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
+    """Sums over each of `slots` of amounts given by slot from the one that runs, all of which is still to come."""
+    found = [0] * len(slots)
+    place = 0
+    for number, amount in enumerate(values):
+        begins_s = moment.ends_s + (number - 1) * moment.slot_s
+        while place + 1 < len(slots) and slots.edges_s[place + 1] <= begins_s:
+            place += 1
+        if begins_s < slots.end_s:
+            found[place] += amount
+    return tuple(found)
+
+
 class Daily:
     """Mean power expected of a load or a plant: the last days' at the same time, scaled by what today was like so far.
 

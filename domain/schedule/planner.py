@@ -12,11 +12,12 @@ from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
 from domain.schedule.baselines import least_laxity, room_w
 from domain.schedule.departures import Departures
+from domain.schedule.floor import floored
 from domain.schedule.forecast import Record, phantoms
 from domain.schedule.laxity import raised, served_wh
 from domain.schedule.moment import Moment
 from domain.schedule.optimum import optimum
-from domain.schedule.outlook import Daily, published
+from domain.schedule.outlook import Daily, published, totals
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import (
     UNMET_MICRO_PER_KWH,
@@ -100,7 +101,10 @@ class Planner:
 
     def plan(self, moment: Moment) -> Schedule:
         """The best plan from this moment on. PlanNotFound, if it takes longer than the deadline."""
-        return optimum(self.problem(moment), limit_s=self._tuning.deadline_s)
+        schedule = optimum(self.problem(moment), limit_s=self._tuning.deadline_s)
+        if any(vehicle.least_power_w for vehicle in moment.vehicles):
+            return floored(schedule, limit_s=self._tuning.deadline_s)
+        return schedule
 
     def problem(self, moment: Moment) -> Problem:
         """What is there, known and expected, as a charging problem."""
@@ -108,6 +112,7 @@ class Planner:
         vehicles += self._expected(moment)
         slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
         vehicles = [_within(vehicle, slots) for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        vehicles = [replace(v, bought_wh=totals(v.bought_wh, moment, slots)) if v.bought_wh else v for v in vehicles]
         if self._departures is not None:
             vehicles[: len(moment.vehicles)] = [
                 replace(vehicle, presence_bp=self._departures.presence_bp(told, moment.now_s, slots))

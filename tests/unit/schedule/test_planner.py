@@ -17,7 +17,7 @@ from domain.schedule.optimum import optimum
 from domain.schedule.planner import Planner, Tuning
 from domain.schedule.problem import Site
 from domain.schedule.simulation import Course, simulate
-from domain.units import EnergyWh, PriceMicroPerKwh, UnixSeconds
+from domain.units import EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 from tests.unit.schedule.courses import POWER_W, SLOT_S, START_S, Fixed, Noted, at, course, days, visit
 
 TUNING = Tuning(weeks=(), deadline_s=20.0, fine_s=4 * SLOT_S, coarse_s=2 * SLOT_S)
@@ -139,6 +139,28 @@ def test_a_plan_can_begin_within_a_slot() -> None:
     schedule = Planner(TUNING).plan(within)
     assert schedule.problem.slots.edges_s[:3] == (START_S + 300, START_S + 900, START_S + 1_800)
     assert schedule.net_wh.tolist()[:2] == [1_000, 1_500]
+
+
+def test_no_set_point_lies_between_nothing_and_the_least_power() -> None:
+    """6 A on three phases; the limit lets two of three vehicles charge at a time."""
+    visits = [visit(f"v{n}", 0, 12, 6_000, least_power_w=PowerW(4_140)) for n in range(3)]
+    policy = Noted(Planner(TUNING))
+    taken = simulate(course(visits, limit_w=10_000), policy).schedule
+    asked = [power for decided in policy.decided for power in decided.values()]
+    assert {power for power in asked if power < 4_140} == {0}
+    assert taken.net_wh.max() <= 2_500
+    assert taken.charged_wh.sum() >= 17_000
+
+
+def test_what_was_bought_ahead_is_charged_when_it_was_bought() -> None:
+    """Deviations cost: what was not bought is dear, what is not taken earns little."""
+    bought = (0, 0, 1_500, 500, *(0,) * 8)
+    day = course([visit("a", 0, 12, 2_000)], prices=(100_000,) * 12)
+    day = replace(day, prices=replace(day.prices, export_micro_per_kwh=(10_000,) * 12))
+    moment = _moment(day)
+    vehicle = replace(moment.vehicles[0], bought_wh=bought)
+    schedule = Planner(TUNING).plan(replace(moment, vehicles=(vehicle,)))
+    assert schedule.import_wh.tolist()[:4] == [0, 0, 1_500, 500]
 
 
 def test_who_overstays_is_served_at_once() -> None:
