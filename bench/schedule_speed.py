@@ -7,8 +7,8 @@ it: about 100 vehicles that are there, each at a random moment, a demand charge 
 cut short; every second time it is uncertain when each leaves.
 
 Beside each, in the same run, is the plain linear program of the same problem by HiGHS, which is also what the result
-must agree with: `*_above_bound` is how much more it costs, as a part. Times are medians of the runs by the clock, beside
-them those of the processor (`cpu`), which differ where other work runs at the same time (`load_average`, at the start).
+must agree with: `*_above_bound` is how much more it costs, as a part. Times are medians of the runs by the clock, and
+beside them those of the processor (`cpu`): they differ where other work runs too (`load_average`, at the start).
 """
 
 import argparse
