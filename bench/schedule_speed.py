@@ -11,13 +11,10 @@ must agree with: `*_above_bound` is how much more it costs, as a part. Times are
 beside them those of the processor (`cpu`): they differ where other work runs too (`load_average`, at the start).
 """
 
-import argparse
-import json
 import math
 import os
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from bench.audit import machine
+from bench.figures import command_line, show
 from domain.bidding.stay import Battery
 from domain.schedule.check import check
 from domain.schedule.columns import Columns
@@ -201,10 +199,9 @@ def _moment(rng: random.Random, *, uncertain: bool) -> Problem:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
-    parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--replans", type=int, default=REPLANS)
+    parser = command_line(__doc__)
+    parser.add_argument("--runs", type=int, default=RUNS, help="timed runs of each problem")
+    parser.add_argument("--replans", type=int, default=REPLANS, help="moments at which to plan anew")
     parser.add_argument("--small", action="store_true", help="a tenth of the sessions")
     parser.add_argument("--no-plain-large", action="store_true", help="do not solve the largest problem by HiGHS too")
     options = parser.parse_args()
@@ -216,10 +213,7 @@ def main() -> None:
         replans=options.replans,
         plain_large=not options.no_plain_large,
     )
-    if not options.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:32} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=options.json)
 
 
 if __name__ == "__main__":
