@@ -447,3 +447,13 @@ class OrdersCross(ClearingRefused):
     def __init__(self, price: int, demand_wh: int, supply_wh: int) -> None:
         super().__init__(f"{demand_wh} Wh are wanted above {price} micro-euro per kWh, {supply_wh} Wh offered up to it")
         self.price, self.demand_wh, self.supply_wh = price, demand_wh, supply_wh
+
+
+class PlanNotFound(WattledgerError):
+    """The solver found no optimum within its limit."""
+
+    def __init__(self, status: str, limit_s: float) -> None:
+        super().__init__(
+            f"the schedule's solver ended with {status!r} within {limit_s:g} s: allow it more time, or less to plan"
+        )
+        self.status, self.limit_s = status, limit_s

@@ -66,13 +66,16 @@ def read_sessions(path: Path, day: date, *, rated_power_w: PowerW = RATED_POWER_
 
 def read_all_sessions(path: Path, *, rated_power_w: PowerW = RATED_POWER_W) -> list[ReplaySession]:
     """Every session of the file, by arrival."""
-    numbered = list(_read_rows(path, rated_power_w))
+    numbered = [(line, _possible(path, line, session, rated_power_w)) for line, session in recorded_rows(path)]
     _check_apart(path, numbered)
     return sorted((s for _, s in numbered), key=lambda s: (s.arrival_s, s.station_name))
 
 
-def _read_rows(path: Path, rated_power_w: PowerW) -> Iterator[tuple[int, ReplaySession]]:
-    """Each session with its line."""
+def recorded_rows(path: Path) -> Iterator[tuple[int, ReplaySession]]:
+    """Each row of the file with its line, as it was recorded: whether the session is possible is not checked.
+
+    SessionsFileInvalid names the line of a field that cannot be read.
+    """
     line = 1
     try:
         with _opened(path) as text:
@@ -82,7 +85,7 @@ def _read_rows(path: Path, rated_power_w: PowerW) -> Iterator[tuple[int, ReplayS
                 raise SessionsFileInvalid(path, 1, f"missing columns: {', '.join(missing)}")
             for row in rows:
                 line = rows.line_num
-                yield line, _session(path, line, row, rated_power_w)
+                yield line, _session(path, line, row)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise SessionsFileInvalid(path, line, f"cannot be read: {error}") from error
 
@@ -93,12 +96,12 @@ def _opened(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _session(path: Path, line: int, row: dict[str, str], rated_power_w: PowerW) -> ReplaySession:
+def _session(path: Path, line: int, row: dict[str, str]) -> ReplaySession:
     try:
         if None in row or None in row.values():
             raise ValueError("has another number of fields than the header")
         arrival = _moment(row, _ARRIVAL)
-        session = ReplaySession(
+        return ReplaySession(
             session_id=_text(row, _SESSION),
             station_name=_text(row, _STATION),
             arrival_s=_unix(arrival),
@@ -108,20 +111,20 @@ def _session(path: Path, line: int, row: dict[str, str], rated_power_w: PowerW) 
             delivered_wh=_energy(row, _DELIVERED),
             utc_offset_s=(arrival.utcoffset() or timedelta()) // timedelta(seconds=1),
         )
-        _check_possible(session, rated_power_w)
     except ValueError as error:
         raise SessionsFileInvalid(path, line, str(error)) from None
-    return session
 
 
-def _check_possible(session: ReplaySession, rated_power_w: PowerW) -> None:
+def _possible(path: Path, line: int, session: ReplaySession, rated_power_w: PowerW) -> ReplaySession:
+    """The session, if it lasts and its energy fits; SessionsFileInvalid otherwise."""
     stay_s = session.departure_s - session.arrival_s
     if stay_s <= 0:
-        raise ValueError(f"session {session.session_id}: its departure is not after its arrival")
+        reason = f"session {session.session_id}: its departure is not after its arrival"
+        raise SessionsFileInvalid(path, line, reason)
     if session.delivered_wh * SECONDS_PER_HOUR > rated_power_w * stay_s:
-        raise ValueError(
-            f"session {session.session_id}: {session.delivered_wh} Wh in {stay_s} s is more than {rated_power_w} W"
-        )
+        delivered = f"session {session.session_id}: {session.delivered_wh} Wh in {stay_s} s"
+        raise SessionsFileInvalid(path, line, f"{delivered} is more than {rated_power_w} W")
+    return session
 
 
 def _check_apart(path: Path, numbered: Sequence[tuple[int, ReplaySession]]) -> None:

@@ -1,0 +1,1 @@
+"""Programs of others that a benchmark runs beside ours, each in an environment of its own."""
