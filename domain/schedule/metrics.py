@@ -27,6 +27,7 @@ class Metrics:
     peak_w: int
     charged_wh: int
     sold_wh: int
+    possible_wh: int
     delivered: float
     served: float
     worst_decile: float
@@ -64,6 +65,7 @@ def measure(schedule: Schedule) -> Metrics:
         peak_w=max(demands) if demands else peak_of(columns, everything, grid_wh),
         charged_wh=charged,
         sold_wh=int(schedule.export_wh.sum()),
+        possible_wh=int(possible_wh.sum()),
         delivered=float((shares * possible_wh).sum() / max(1, possible_wh.sum())),
         served=float((shares >= 1).mean()) if len(shares) else 1.0,
         worst_decile=float(np.sort(shares)[: max(1, len(shares) // 10)].mean()) if len(shares) else 1.0,

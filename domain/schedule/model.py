@@ -135,7 +135,8 @@ def _batteries(built: ScheduleModel, worth: float) -> None:
         model.put(rows, built.takes.columns[pairs], -efficiency)
         giving = np.flatnonzero(given_of[pairs] >= 0)
         model.put(rows[giving], given_of[pairs[giving]], 1.0)
-        target_wh = min(float(battery.capacity_wh), battery.stored_wh + vehicle.need_wh * efficiency)
+        full_wh = float(battery.capacity_wh)
+        target_wh = min(full_wh, battery.stored_wh + vehicle.need_wh * efficiency) - vehicle.spare_wh
         row = model.new_rows(target_wh, INFINITY, 1)
         model.put(row, stored.columns[-1:], 1.0)
         model.put(row, missing.columns, 1.0)

@@ -4,16 +4,18 @@ Power up to the peak that the month will need in any case is as good as paid, so
 solver misses its deadline, or would serve those who are there worse than least laxity first, that decides instead.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
-from domain.schedule.baselines import least_laxity, wanted_w
+from domain.schedule.baselines import least_laxity, room_w
 from domain.schedule.forecast import Record, phantoms
+from domain.schedule.laxity import raised, served_wh
 from domain.schedule.moment import Moment
+from domain.schedule.departures import Departures
 from domain.schedule.optimum import optimum
+from domain.schedule.outlook import Daily, published
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import (
     UNMET_MICRO_PER_KWH,
@@ -28,6 +30,9 @@ from domain.schedule.problem import (
 from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 
 HOUR_S = SECONDS_PER_HOUR
+_CLOSE_WH = 20
+"""A reading that differs by no more than this is what was planned."""
+_UNKNOWN = -(10**12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +66,18 @@ class Planner:
         *,
         record: Record | None = None,
         level_w: Callable[[Moment], int] | None = None,
+        departures: Departures | None = None,
+        sun: Daily | None = None,
+        load: Daily | None = None,
         name: str = "planner",
     ) -> None:
         self.name = name
         self._tuning = tuning or Tuning()
         self._record = record
         self._level_w = level_w
+        self._departures = departures
+        self._sun, self._load = sun or Daily(), load or Daily()
         self._plan: _Kept | None = None
-        self._fallback = least_laxity()
         self.replans = 0
         self.fallbacks = 0
 
@@ -79,7 +88,14 @@ class Planner:
             return {}
         if self._plan is None or not self._plan.holds(moment, self._tuning.stale_s):
             self._plan = self._new_plan(moment)
-        return self._plan.next(moment) if self._plan is not None else self._fallback.powers(moment)
+        if self._plan is None:
+            free_w = self._free_w(moment)
+            return raised(least_laxity(free_w).powers(moment), moment)
+        powers = self._plan.next(moment)
+        found = raised(powers, moment, self._free_w(moment) if self._departures is not None else None)
+        if found != powers:
+            self._plan = None
+        return found
 
     def plan(self, moment: Moment) -> Schedule:
         """The best plan from this moment on. PlanNotFound, if it takes longer than the deadline."""
@@ -87,10 +103,15 @@ class Planner:
 
     def problem(self, moment: Moment) -> Problem:
         """What is there, known and expected, as a charging problem."""
-        vehicles = [_ahead(vehicle, moment) for vehicle in moment.vehicles]
+        vehicles = [self._ahead(vehicle, moment) for vehicle in moment.vehicles]
         vehicles += self._expected(moment)
         slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
         vehicles = [vehicle for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        if self._departures is not None:
+            vehicles[: len(moment.vehicles)] = [
+                replace(vehicle, presence_bp=self._departures.presence_bp(told, moment.now_s, slots))
+                for vehicle, told in zip(vehicles, moment.vehicles, strict=False)
+            ]
         return Problem(
             slots=slots,
             vehicles=tuple(vehicles),
@@ -102,10 +123,29 @@ class Planner:
     def _new_plan(self, moment: Moment) -> "_Kept | None":
         self.replans += 1
         try:
-            return _Kept(self.plan(moment), moment)
+            schedule = self.plan(moment)
         except PlanNotFound:
             self.fallbacks += 1
             return None
+        if not _serves(schedule, moment):
+            self.fallbacks += 1
+            return None
+        return _Kept(schedule, moment)
+
+    def _free_w(self, moment: Moment) -> PowerW | None:
+        """The peak that costs nothing more. Where departures are learned, a told one is no reason to pay for another."""
+        if moment.demand is None:
+            return None
+        return PowerW(max(int(moment.demand.peak_w), self._level_w(moment) if self._level_w else 0))
+
+    def _ahead(self, vehicle: Vehicle, moment: Moment) -> Vehicle:
+        """Until the vehicle has surely left; without a learned distribution, who should have left may do so any time."""
+        departure_s = int(vehicle.departure_s)
+        if self._departures is not None:
+            until_s = moment.now_s + self._tuning.horizon_s
+            departure_s = self._departures.latest_s(vehicle, moment.now_s, until_s, moment.slot_s)
+        departure_s = max(departure_s, int(moment.ends_s))
+        return vehicle if departure_s == vehicle.departure_s else replace(vehicle, departure_s=UnixSeconds(departure_s))
 
     def _expected(self, moment: Moment) -> list[Vehicle]:
         if self._record is None:
@@ -125,13 +165,19 @@ class Planner:
         count = len(slots)
         limits = None if moment.import_limit_w is None else (int(moment.import_limit_w),) * count
         exports = None if moment.export_limit_w is None else (int(moment.export_limit_w),) * count
-        return Site(import_limit_w=limits, export_limit_w=exports, line_limit_w=moment.line_limit_w)
+        return Site(
+            import_limit_w=limits,
+            export_limit_w=exports,
+            line_limit_w=moment.line_limit_w,
+            load_w=self._load.expected(moment.load_w, moment, slots) if len(moment.load_w) else (),
+            sun_w=self._sun.expected(moment.sun_w, moment, slots) if len(moment.sun_w) else (),
+        )
 
     def _prices(self, moment: Moment, slots: Slots) -> Prices:
         return Prices(
-            import_micro_per_kwh=_by_slot(moment.import_micro_per_kwh, moment, slots),
-            export_micro_per_kwh=_by_slot(moment.export_micro_per_kwh, moment, slots),
-            carbon_micro_per_kwh=_by_slot(moment.carbon_micro_per_kwh, moment, slots),
+            import_micro_per_kwh=published(moment.import_micro_per_kwh, moment, slots),
+            export_micro_per_kwh=published(moment.export_micro_per_kwh, moment, slots),
+            carbon_micro_per_kwh=published(moment.carbon_micro_per_kwh, moment, slots),
             demands=self._demands(moment, slots),
         )
 
@@ -139,19 +185,36 @@ class Planner:
         demand = moment.demand
         if demand is None:
             return ()
+        free_w = self._free_w(moment) or PowerW(0)
         level_w = self._level_w(moment) if self._level_w else 0
         here = sum(start_s < demand.until_s for start_s in slots.edges_s[:-1])
         first = DemandCharge(
             price_micro_per_kw=demand.price_micro_per_kw,
             from_slot=0,
             to_slot=here,
-            peak_w=PowerW(max(int(demand.peak_w), level_w)),
+            peak_w=free_w,
             interval_s=demand.interval_s,
             used_wh=demand.used_wh,
         )
         if here == len(slots):
             return (first,)
         return (first, replace(first, from_slot=here, to_slot=len(slots), peak_w=PowerW(level_w), used_wh=EnergyWh(0)))
+
+
+def _serves(schedule: Schedule, moment: Moment) -> bool:
+    """Whether those who are there get as much by their told departures as least laxity first would give them.
+
+    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`.
+    """
+    here = slice(0, len(moment.vehicles))
+    if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
+        return True
+    planned_wh = int((schedule.charged_wh - schedule.sold_wh)[here].sum())
+    if planned_wh >= int(schedule.columns.possible_wh[here].sum()):
+        return True
+    vehicles = [vehicle for vehicle in schedule.problem.vehicles[here] if vehicle.battery is None]
+    limit_w = room_w(moment) or 0
+    return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
 
 
 class _Kept:
@@ -163,7 +226,8 @@ class _Kept:
         self._edges = problem.slots.edges_s
         self._limit_w = moment.import_limit_w
         self._slot = 0
-        self._need = {vehicle.session: int(vehicle.need_wh) for vehicle in moment.vehicles}
+        self._need = {vehicle.session: _held_wh(vehicle) for vehicle in moment.vehicles}
+        self._efficiency = {v.session: v.battery.efficiency_bp if v.battery else -WHOLE_BP for v in moment.vehicles}
         self._leaves = {vehicle.session: int(vehicle.departure_s) for vehicle in moment.vehicles}
         net = schedule.import_wh - schedule.export_wh
         self._energy: dict[str, tuple[int, list[int], list[int]]] = {}
@@ -180,7 +244,7 @@ class _Kept:
         if self._edges[self._slot + 1] != moment.ends_s:
             return False
         there = {vehicle.session for vehicle in moment.vehicles}
-        if any(self._need.get(vehicle.session) != vehicle.need_wh for vehicle in moment.vehicles):
+        if any(abs(self._need.get(v.session, _UNKNOWN) - _held_wh(v)) > _CLOSE_WH for v in moment.vehicles):
             return False
         return all(session in there or self._leaves[session] <= moment.now_s for session in self._need)
 
@@ -193,30 +257,11 @@ class _Kept:
             wh = energy[place] if 0 <= place < len(energy) else 0
             power_w = abs(wh) * HOUR_S // seconds[place] if wh else 0
             found[vehicle.session] = power_w if wh >= 0 else -power_w
-            self._need[vehicle.session] -= wh
+            self._need[vehicle.session] += wh if wh < 0 else wh * self._efficiency[vehicle.session] // WHOLE_BP
         self._slot += 1
         return found
 
 
-def _ahead(vehicle: Vehicle, moment: Moment) -> Vehicle:
-    """Who should have left may leave at any time: it is served in this slot."""
-    if vehicle.departure_s > moment.now_s:
-        return vehicle
-    return replace(vehicle, departure_s=moment.ends_s)
-
-
-def _by_slot(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
-    """The mean over each slot of what is given by slots of `moment.slot_s`; the last day again where they end."""
-    if not len(values):
-        return ()
-    steps = np.array(values, dtype=np.int64)
-    start_s = moment.ends_s - moment.slot_s
-    edges = (np.maximum(np.array(slots.edges_s, dtype=np.int64), moment.now_s) - start_s) / moment.slot_s
-    first, last = np.floor(edges[:-1]).astype(int), np.maximum(np.ceil(edges[1:]), np.floor(edges[:-1]) + 1).astype(int)
-    day = 86_400 // moment.slot_s
-    if last[-1] > len(steps):
-        period = steps[-day:]
-        steps = np.concatenate((steps, np.resize(period, last[-1] - len(steps))))
-    running = np.concatenate(([0], np.cumsum(steps)))
-    means = (running[last] - running[first]) // (last - first)
-    return tuple(means.tolist())
+def _held_wh(vehicle: Vehicle) -> int:
+    """What a battery holds, or without one, what is missing."""
+    return int(vehicle.battery.stored_wh) if vehicle.battery else int(vehicle.need_wh)

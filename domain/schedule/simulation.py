@@ -118,7 +118,10 @@ class _Stay:
         if self.seen.need_wh != self.missing_wh or (self.seen.battery and self.seen.battery.stored_wh != self.stored_wh):
             battery = self.true.battery
             held = replace(battery, stored_wh=EnergyWh(self.stored_wh)) if battery else None
-            self.seen = replace(self.seen, need_wh=EnergyWh(self.missing_wh), battery=held)
+            spare_wh = max(0, self.stored_wh - self.target_wh) if battery else 0
+            self.seen = replace(
+                self.seen, need_wh=EnergyWh(self.missing_wh), battery=held, spare_wh=EnergyWh(spare_wh)
+            )
         return self.seen
 
     def _store(self, more_wh: int, battery: Battery) -> None:
