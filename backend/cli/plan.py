@@ -91,7 +91,7 @@ def plan_command(
         sessions = read_session_file(file, place, _fleet(*fleet_asked), skip_wrong=skip_wrong)
         problem = problem_of(sessions, place, slot, money, connection, lambda text: _say(errors, text))
         _announce(sessions, problem, place, errors)
-        planned = _planned(problem, errors)
+        planned, parts = _planned(problem, errors)
         others = [uncontrolled(problem), *(_simulated(problem, policy, errors) for policy in arms)]
         lines = write_schedule(planned, out, place)
         picture = plot or out.with_suffix(".png")
@@ -99,7 +99,8 @@ def plan_command(
     except (WattledgerError, OSError, ValueError) as error:
         errors.print(f"plan: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(COULD_NOT_RUN) from error
-    results = [(one.how, measure(one)) for one in (*others, planned)]
+    results = [(one.how, measure(one)) for one in others]
+    results.append(("planned" if parts == 1 else f"planned in {parts} parts", measure(planned)))
     console.print(comparison(results, currency, sun=bool(problem.site.sun_w)))
     _warn_short(results[-1][1], planned, errors)
     console.print(f"{lines:,} set-points: {out} · plot: {picture}", highlight=False, soft_wrap=True)
@@ -156,14 +157,15 @@ def _announce(sessions: SessionFile, problem: Problem, zone: ZoneInfo, errors: C
         _say(errors, f"{sessions.nothing:,} sessions need nothing")
 
 
-def _planned(problem: Problem, errors: Console) -> Schedule:
+def _planned(problem: Problem, errors: Console) -> tuple[Schedule, int]:
+    """The plan, and in how many parts it was made."""
     slot_s = problem.slots.edges_s[1] - problem.slots.edges_s[0]
     a_day = int(timedelta(days=1).total_seconds()) // slot_s
     at_once = len(Columns.of(problem)) <= AT_ONCE_PAIRS
     days = len(problem.slots) if at_once else PART_DAYS * a_day
     parts = parts_of(problem, slots=days, ahead=AHEAD_DAYS * a_day)
     with _bar(errors, "planning", len(problem.slots)) as show:
-        return planned_in_parts(problem, optimum, parts, show)
+        return planned_in_parts(problem, optimum, parts, show), len(parts)
 
 
 def _simulated(problem: Problem, policy: Policy, errors: Console) -> Schedule:

@@ -48,7 +48,7 @@ def planned_in_parts(problem: Problem, solve: Solve, parts: list[Part], show: Ca
         place = _places(columns, numbers[found.columns.vehicle[mine]], found.columns.slot[mine] + part.first)
         taken[place], given[place] = found.import_wh[mine], found.export_wh[mine]
         show(part.kept)
-    return Schedule(columns, taken, given, f"{how} in {len(parts)} parts" if len(parts) > 1 else how)
+    return Schedule(columns, taken, given, how)
 
 
 def _places(columns: Columns, vehicle: Ints, slot: Ints) -> Ints:

@@ -84,7 +84,7 @@ def test_recorded_day_is_planned_below_the_peak_of_charging_at_once(plan: Planne
     assert "America/Los_Angeles" in plan.text
     assert "100.00%" in plan.text
     assert (
-        plan.text.index("uncontrolled") < plan.text.index("llf") < plan.text.index("edf") < plan.text.index("optimum")
+        plan.text.index("uncontrolled") < plan.text.index("llf") < plan.text.index("edf") < plan.text.index("planned")
     )
     assert (plan.folder / "plan.png").read_bytes().startswith(b"\x89PNG")
     delivered = {row["session_id"]: float(row["delivered_energy (kWh)"]) for row in csv.DictReader(file.open())}
@@ -139,7 +139,7 @@ def test_plan_in_weeks_meets_every_need(plan: Planned, monkeypatch: pytest.Monke
     plan.run(plan.file(*stays), "--slot", "60", "--demand-charge", "10")
 
     assert plan.status == 0, plan.text
-    assert "optimum in 4 parts" in plan.text
+    assert "planned in 4 parts" in plan.text
     assert [plan.energy_wh(f"s{day}") for day in range(1, 29)] == [day * 1000 + 123 for day in range(1, 29)]
 
 
