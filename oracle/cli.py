@@ -68,7 +68,8 @@ Zone = Annotated[
 ]
 MapFile = Annotated[Path, typer.Option("--stations", help="JSON: station and account numbers for the file's names.")]
 PlansFile = Annotated[
-    Path | None, typer.Option("--plans", help="What bidding agents plan for the map's traders: one line an interval.")
+    Path | None,
+    typer.Option("--plans", help="What the map's traders, or who is scheduled, take and give: one line an interval."),
 ]
 ProgressFile = Annotated[
     Path | None, typer.Option("--progress", help="Keep the latest counts in this file instead of standard error.")
@@ -212,9 +213,10 @@ class _Services:
 def _plans(plans_file: Path | None, site: SiteMap) -> PlanFile | None:
     if plans_file is None:
         return None
-    if not site.traders:
-        raise OracleError("--plans needs a map that names traders")
-    return PlanFile(plans_file, site.traders)
+    followers = site.scheduled or site.traders
+    if not followers:
+        raise OracleError("--plans needs a map that names traders, or who is scheduled")
+    return PlanFile(plans_file, followers)
 
 
 def _visits(sessions: Path, site: SiteMap, day: str | None, live_from: str | None, zone: str) -> Visits:

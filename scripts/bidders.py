@@ -25,8 +25,7 @@ from oracle.acn import read_all_sessions
 from oracle.plan_file import PlanFile, add_plan
 from oracle.sitemap import SiteMap, read_site_map
 from oracle.visits import EndlessVisits, Visit
-from scripts.day import PLANS
-from scripts.market import AT_ONCE, BIDDING_S, Bidders, Contracts, NotOver, Traders
+from scripts.market import AT_ONCE, BIDDING_S, PLANS, Bidders, Contracts, NotOver, Traders
 from scripts.platform import Platform, PlatformFailed, read_json
 
 GATE_S = 300

@@ -29,9 +29,10 @@ from domain.errors import WattledgerError
 from oracle.acn import read_all_sessions
 from scripts.anvil import ROOT, AnvilFailed, free_port
 from scripts.chain import ChainFailed
-from scripts.day import EXCERPT, PLANS
+from scripts.day import EXCERPT
 from scripts.kept_chain import KeptChain
 from scripts.kubo import KuboFailed, KuboNode, program
+from scripts.market import PLANS
 from scripts.platform import Platform, PlatformFailed, read_json
 from scripts.supervisor import Service, Supervisor
 
