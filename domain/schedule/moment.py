@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from domain.schedule.columns import Ints
 from domain.schedule.problem import Vehicle
 from domain.units import EnergyWh, PowerW, UnixSeconds
 
@@ -43,8 +44,8 @@ class Moment:
     import_limit_w: PowerW | None = None
     export_limit_w: PowerW | None = None
     line_limit_w: tuple[int, int, int] | None = None
-    load_w: Sequence[int] = ()
-    sun_w: Sequence[int] = ()
+    load_w: Sequence[int] | Ints = ()
+    sun_w: Sequence[int] | Ints = ()
     read_wh: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -57,7 +58,7 @@ class Report(NamedTuple):
 
 
 class Policy(Protocol):
-    """Decides the power of each vehicle for the slot that begins, W; negative gives back, who is not named gets none."""
+    """Decides the power of each vehicle for the slot that begins, W: negative gives back, not named is none."""
 
     @property
     def name(self) -> str: ...

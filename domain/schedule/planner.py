@@ -4,18 +4,20 @@ Power up to the peak that the month will need in any case is as good as paid, so
 solver misses its deadline, or would serve those who are there worse than least laxity first, that decides instead.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
 from domain.schedule.baselines import least_laxity, room_w
+from domain.schedule.departures import Departures
+from domain.schedule.floor import floored
 from domain.schedule.forecast import Record, phantoms
 from domain.schedule.laxity import raised, served_wh
 from domain.schedule.moment import Moment
-from domain.schedule.departures import Departures
 from domain.schedule.optimum import optimum
-from domain.schedule.outlook import Daily, published
+from domain.schedule.outlook import Daily, published, totals
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import (
     UNMET_MICRO_PER_KWH,
@@ -51,6 +53,7 @@ class Tuning:
     expect_s: int = 24 * HOUR_S
     weeks: tuple[int, ...] = (1, 2, 3, 4)
     grain_s: int = HOUR_S
+    patience_micro_per_kwh: int = 2_000
     unmet_micro_per_kwh: PriceMicroPerKwh = UNMET_MICRO_PER_KWH
 
 
@@ -89,8 +92,7 @@ class Planner:
         if self._plan is None or not self._plan.holds(moment, self._tuning.stale_s):
             self._plan = self._new_plan(moment)
         if self._plan is None:
-            free_w = self._free_w(moment)
-            return raised(least_laxity(free_w).powers(moment), moment)
+            return self._fall_back(moment)
         powers = self._plan.next(moment)
         found = raised(powers, moment, self._free_w(moment) if self._departures is not None else None)
         if found != powers:
@@ -99,14 +101,18 @@ class Planner:
 
     def plan(self, moment: Moment) -> Schedule:
         """The best plan from this moment on. PlanNotFound, if it takes longer than the deadline."""
-        return optimum(self.problem(moment), limit_s=self._tuning.deadline_s)
+        schedule = optimum(self.problem(moment), limit_s=self._tuning.deadline_s)
+        if any(vehicle.least_power_w for vehicle in moment.vehicles):
+            return floored(schedule, limit_s=self._tuning.deadline_s)
+        return schedule
 
     def problem(self, moment: Moment) -> Problem:
         """What is there, known and expected, as a charging problem."""
         vehicles = [self._ahead(vehicle, moment) for vehicle in moment.vehicles]
         vehicles += self._expected(moment)
         slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
-        vehicles = [vehicle for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        vehicles = [_within(vehicle, slots) for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        vehicles = [replace(v, bought_wh=totals(v.bought_wh, moment, slots)) if v.bought_wh else v for v in vehicles]
         if self._departures is not None:
             vehicles[: len(moment.vehicles)] = [
                 replace(vehicle, presence_bp=self._departures.presence_bp(told, moment.now_s, slots))
@@ -119,6 +125,11 @@ class Planner:
             prices=self._prices(moment, slots),
             aims=Aims(unmet_micro_per_kwh=self._tuning.unmet_micro_per_kwh),
         )
+
+    def _fall_back(self, moment: Moment) -> Mapping[str, int]:
+        """Least laxity first, without a higher peak as far as it can be avoided; a limit of the site is cap enough."""
+        cap_w = self._free_w(moment) if moment.import_limit_w is None else None
+        return raised(least_laxity(cap_w).powers(moment), moment)
 
     def _new_plan(self, moment: Moment) -> "_Kept | None":
         self.replans += 1
@@ -133,13 +144,13 @@ class Planner:
         return _Kept(schedule, moment)
 
     def _free_w(self, moment: Moment) -> PowerW | None:
-        """The peak that costs nothing more. Where departures are learned, a told one is no reason to pay for another."""
+        """The peak that costs nothing more. Where departures are learned, a told one is not worth another."""
         if moment.demand is None:
             return None
         return PowerW(max(int(moment.demand.peak_w), self._level_w(moment) if self._level_w else 0))
 
     def _ahead(self, vehicle: Vehicle, moment: Moment) -> Vehicle:
-        """Until the vehicle has surely left; without a learned distribution, who should have left may do so any time."""
+        """Until the vehicle has surely left; without a learned distribution, who should have left may go."""
         departure_s = int(vehicle.departure_s)
         if self._departures is not None:
             until_s = moment.now_s + self._tuning.horizon_s
@@ -174,9 +185,16 @@ class Planner:
         )
 
     def _prices(self, moment: Moment, slots: Slots) -> Prices:
+        bought = published(moment.import_micro_per_kwh, moment, slots)
+        sold = published(moment.export_micro_per_kwh, moment, slots)
+        if len(moment.sun_w):
+            steps = range(len(slots), 0, -1)
+            bought = tuple(
+                p + self._tuning.patience_micro_per_kwh * n // len(slots) for p, n in zip(bought, steps, strict=True)
+            )
         return Prices(
-            import_micro_per_kwh=published(moment.import_micro_per_kwh, moment, slots),
-            export_micro_per_kwh=published(moment.export_micro_per_kwh, moment, slots),
+            import_micro_per_kwh=bought,
+            export_micro_per_kwh=sold,
             carbon_micro_per_kwh=published(moment.carbon_micro_per_kwh, moment, slots),
             demands=self._demands(moment, slots),
         )
@@ -201,18 +219,30 @@ class Planner:
         return (first, replace(first, from_slot=here, to_slot=len(slots), peak_w=PowerW(level_w), used_wh=EnergyWh(0)))
 
 
+def _within(vehicle: Vehicle, slots: Slots) -> Vehicle:
+    """It leaves at the end of a slot, not within one, whose limit it could else use up in half of the time."""
+    edges_s = slots.edges_s
+    end_s = edges_s[max(1, bisect_right(edges_s, vehicle.departure_s) - 1)]
+    if vehicle.departure_s in (end_s, edges_s[0]) or end_s > vehicle.departure_s or end_s <= vehicle.arrival_s:
+        return vehicle
+    return replace(vehicle, departure_s=UnixSeconds(end_s))
+
+
 def _serves(schedule: Schedule, moment: Moment) -> bool:
     """Whether those who are there get as much by their told departures as least laxity first would give them.
 
-    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`.
+    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`. Vehicles
+    that can give back are left to the aims.
     """
     here = slice(0, len(moment.vehicles))
     if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
         return True
-    planned_wh = int((schedule.charged_wh - schedule.sold_wh)[here].sum())
-    if planned_wh >= int(schedule.columns.possible_wh[here].sum()):
+    vehicles = schedule.problem.vehicles[here]
+    plain = [vehicle.battery is None for vehicle in vehicles]
+    planned_wh = int(schedule.charged_wh[here][plain].sum())
+    if planned_wh >= int(schedule.columns.possible_wh[here][plain].sum()):
         return True
-    vehicles = [vehicle for vehicle in schedule.problem.vehicles[here] if vehicle.battery is None]
+    vehicles = tuple(vehicle for vehicle in vehicles if vehicle.battery is None)
     limit_w = room_w(moment) or 0
     return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
 

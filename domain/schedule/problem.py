@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.errors import Malformed
+from domain.schedule.wear import Band
 from domain.units import MARKET_INTERVAL_S, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 
 LINES = (0, 1, 2)
@@ -70,8 +71,9 @@ class Vehicle:
     stored, and from `taper_bp` of the capacity on it takes less and less: power falls in a straight line to nothing at
     a full battery (the constant-voltage phase). `presence_bp` by slot says how likely it will be there, of 10,000;
     empty means it surely stays until `departure_s`. `bought_wh` by slot is what its account bought (sold, if negative)
-    for that slot: a commitment, which deviations settle at the site's prices. `spare_wh` is what a battery holds beyond
-    what it must hold at departure, once its need is met.
+    for that slot: a commitment, which deviations settle at the site's prices. `wear` prices by depth what it gives back
+    (wear.py), instead of the battery's own price. `spare_wh` is what a battery holds beyond what it must hold at
+    departure, once its need is met.
     """
 
     session: str
@@ -86,6 +88,7 @@ class Vehicle:
     taper_bp: int = WHOLE_BP
     presence_bp: tuple[int, ...] = ()
     bought_wh: tuple[int, ...] = ()
+    wear: tuple[Band, ...] = ()
     spare_wh: EnergyWh = NO_ENERGY
 
     def __post_init__(self) -> None:
@@ -99,12 +102,18 @@ class Vehicle:
             raise Malformed(f"session {self.session}: draws from one to three different lines of {LINES}")
         if self.battery is None and (self.export_power_w or self.taper_bp != WHOLE_BP):
             raise Malformed(f"session {self.session}: giving back and tapering need a battery")
-        if self.spare_wh and (self.need_wh or not 0 <= self.spare_wh <= (self.battery.stored_wh if self.battery else 0)):
-            raise Malformed(f"session {self.session}: only what a battery holds, and misses none of, can be to spare")
+        if any(after.micro_per_kwh < before.micro_per_kwh for before, after in pairwise(self.wear)):
+            raise Malformed(f"session {self.session}: wear never costs less when more is given back")
+        self._check_spare()
         if not 0 < self.taper_bp <= WHOLE_BP:
             raise Malformed(f"session {self.session}: tapers from {self.taper_bp} of {WHOLE_BP}")
         if any(not 0 <= share <= WHOLE_BP for share in self.presence_bp):
             raise Malformed(f"session {self.session}: a presence lies between 0 and {WHOLE_BP}")
+
+    def _check_spare(self) -> None:
+        held_wh = self.battery.stored_wh if self.battery else 0
+        if self.spare_wh and (self.need_wh or not 0 < self.spare_wh <= held_wh):
+            raise Malformed(f"session {self.session}: only what a battery holds, and misses none of, can be to spare")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +181,9 @@ class Prices:
 class Aims:
     """What a plan is for, the first before the second: no need unmet, no power above the target, least money, early.
 
-    Money may be spent up to `unmet_micro_per_kwh` on a kWh that would else be missing, and up to `over_micro_per_kw`
-    on a kW above `peak_target_w` (None: no target). Orders of magnitude lie between these and tariffs, so that the
-    order holds. Earliness and fairness only choose among plans of the same cost.
+    Money may be spent up to `unmet_micro_per_kwh` on a kWh that would else be missing, beside all peaks that it raises,
+    and up to `over_micro_per_kw` on a kW above `peak_target_w` (None: no target). Orders of magnitude lie between these
+    and tariffs, so that the order holds. Earliness and fairness only choose among plans of the same cost.
     """
 
     unmet_micro_per_kwh: PriceMicroPerKwh = UNMET_MICRO_PER_KWH
