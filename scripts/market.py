@@ -153,8 +153,8 @@ class Bidders:
         """How many the backend has taken."""
         return self._inbox.taken
 
-    def arrive(self, account: AccountId, session: ReplaySession, moved: Moved | None = None) -> None:
-        """A vehicle that takes part comes, or is there already and has moved so much."""
+    def arrive(self, account: AccountId, session: ReplaySession) -> None:
+        """A vehicle that takes part comes, or is there already."""
         self._bidding[account] = VehicleBidding(
             account,
             stay_of(session),
@@ -163,7 +163,7 @@ class Bidders:
             tariffs=self.prices,
             forecast=self._forecast,
         )
-        self._moved[account] = moved or Moved()
+        self._moved[account] = Moved()
         self._bidding[account].metered(session.arrival_s, self._moved[account])
 
     def bid(self, interval_s: UnixSeconds) -> list[AccountId]:
@@ -195,10 +195,10 @@ class Bidders:
         self._forecast.note(interval_s, None if price is None else PriceMicroPerKwh(price))
         return {account: self._plan(account, interval_s, traded) for account in present}
 
-    def correct(self, interval_s: UnixSeconds, account: AccountId, moved: Moved) -> None:
-        """What a vehicle will have moved by the end of an interval, if that is not what its agent planned."""
+    def metered(self, time_s: int, account: AccountId, moved: Moved) -> None:
+        """What a vehicle moved since its arrival, and will have moved by then."""
         self._moved[account] = moved
-        self._bidding[account].metered(UnixSeconds(interval_s + MARKET_INTERVAL_S), moved)
+        self._bidding[account].metered(UnixSeconds(time_s), moved)
 
     def over(self, interval_s: UnixSeconds) -> int | None:
         """The price of an auction that is over. NotOver until it is."""
@@ -260,7 +260,7 @@ class MarketDay:
             add_plan(folder / PLANS, interval_s, commitments)
             add_plan(folder / SET_POINTS, interval_s, site.set_points(interval_s, commitments))
             for account in commitments:
-                self._bidders.correct(interval_s, account, site.moved(account))
+                self._bidders.metered(interval_s + MARKET_INTERVAL_S, account, site.moved(account))
             show(f"{number} of {len(intervals)} auctions, {self.orders:,} orders")
 
     def _wait(self, interval_s: UnixSeconds) -> int | None:

@@ -7,6 +7,7 @@ import numpy as np
 from domain.errors import PlanNotFound
 from domain.schedule.baselines import least_laxity
 from domain.schedule.columns import Columns
+from domain.schedule.floor import floored
 from domain.schedule.moment import Moment
 from domain.schedule.optimum import optimum
 from domain.schedule.plan import Schedule
@@ -21,9 +22,9 @@ class SolverPlanner:
     deadline_s: float
 
     def plan(self, problem: Problem, moment: Moment) -> Schedule:
-        """The optimum, or what least laxity first does in the slot that runs."""
+        """The optimum above least powers, or what least laxity first does in the slot that runs."""
         try:
-            return optimum(problem, limit_s=self.deadline_s)
+            return floored(optimum(problem, limit_s=self.deadline_s), limit_s=self.deadline_s / 4)
         except PlanNotFound:
             return _queued(problem, moment)
 

@@ -11,11 +11,12 @@ import numpy as np
 from backend.application.site_ports import Planner
 from backend.application.site_records import SLOT_S, PlannedStay, ScheduleRecord, SetPoint
 from backend.application.site_situation import HELD_S, NO_LIMIT_W, SILENT_AFTER_S, Present, Situation
+from domain.bidding.stay import WHOLE_BP, Battery
 from domain.schedule.moment import DemandSoFar, Moment
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import Aims, DemandCharge, Prices, Problem, Site, Vehicle, constant
 from domain.text import hex_text
-from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, UnixSeconds
+from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 
 
 def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord:
@@ -77,6 +78,15 @@ def _vehicle(one: Present, known: Situation) -> Vehicle:
         one.bought_wh.get(start_s - start_s % SLOT_S, 0) * (end_s - start_s) // SLOT_S
         for start_s, end_s in zip(known.slots.edges_s, known.slots.edges_s[1:], strict=False)
     )
+    sold_wh = -sum(wh for wh in bought if wh < 0) if one.may_give else 0
+    # What was sold is there to be given, and taken again: its agent knows the battery, and bought what is lost.
+    battery = Battery(
+        capacity_wh=EnergyWh(sold_wh + one.missing_wh),
+        stored_wh=EnergyWh(sold_wh),
+        floor_wh=EnergyWh(0),
+        efficiency_bp=WHOLE_BP,
+        wear_micro_per_kwh=PriceMicroPerKwh(0),
+    )
     return Vehicle(
         session=one.session.hex(),
         arrival_s=UnixSeconds(min(one.arrived_s, known.now_s)),
@@ -85,6 +95,8 @@ def _vehicle(one: Present, known: Situation) -> Vehicle:
         power_w=PowerW(one.power_w),
         least_power_w=PowerW(min(one.station.least_power_w, one.power_w)),
         lines=one.station.lines,
+        export_power_w=PowerW(one.power_w if sold_wh else 0),
+        battery=battery if sold_wh else None,
         bought_wh=bought if any(bought) else (),
     )
 
@@ -137,6 +149,13 @@ def _moment(known: Situation, problem: Problem, load_w: int) -> Moment:
 def _set_points(known: Situation, schedule: Schedule, served: Sequence[Present], load_w: int) -> tuple[SetPoint, ...]:
     """One for each station of the site; those without anybody to serve get nothing."""
     planned = {one.session: one.power_w for one in schedule.set_points()}
+    sold = {vehicle.session: min(0, vehicle.bought_wh[0]) for vehicle in schedule.problem.vehicles if vehicle.bought_wh}
+    seconds = int(schedule.columns.slot_seconds[0])
+    # Nothing is given that was not sold.
+    planned = {
+        session: max(power_w, sold.get(session, 0) * SECONDS_PER_HOUR // seconds)
+        for session, power_w in planned.items()
+    }
     wanted = {one.station.station: planned.get(one.session.hex(), 0) for one in served}
     allowed = _allowed(wanted, served, _room_w(known, load_w))
     allowed |= {one.station.station: _silent_w(one, known) for one in known.silent}

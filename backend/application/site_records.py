@@ -119,6 +119,7 @@ class OpenSession:
     account: int
     station: int
     max_energy_wh: int
+    discharge_allowed: bool
     not_before_s: int
     expiry_s: int
     last_reading: int | None

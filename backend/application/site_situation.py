@@ -39,7 +39,8 @@ _EXPORT = (Direction.MARKET_DISCHARGE, Direction.DISCHARGE)
 class Present:
     """A vehicle at a station. `missing_wh` is what it still needs, `bought_wh` what it traded by market interval.
 
-    `silent_s` is since when its meter should have reported, None if it did.
+    `may_give`: driver and station allow it to give back what it sold. `silent_s` is since when its meter should have
+    reported, None if it did.
     """
 
     station: SiteStation
@@ -51,6 +52,7 @@ class Present:
     arrived_s: int
     last: SetPoint | None
     silent_s: int | None
+    may_give: bool = False
     bought_wh: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -159,19 +161,24 @@ def _present(
         point = last.get(one.station)
         mine = point if point is not None and point.session == session.session else None
         energy_wh, departure_s = _wanted(session, needs.get(session.session))
+        charged_wh, given_wh = _moved_wh(unit, session, registers.get(one.station))
+        bought = _bought(unit, site, session.account, now_s)
+        # Who sold energy back takes it again, and what it bought it takes in any case.
+        missing_wh = max(energy_wh - charged_wh + given_wh, sum(wh for wh in bought.values() if wh > 0))
         found.append(
             Present(
                 station=one,
                 power_w=min(station.rated_power_w, one.most_power_w or station.rated_power_w),
                 session=session.session,
                 account=session.account,
-                missing_wh=max(0, energy_wh - _charged_wh(unit, session, registers.get(one.station))),
+                missing_wh=max(0, min(missing_wh, session.max_energy_wh - charged_wh)),
                 # Who stays longer than was said is served as well as can be, in the slot that runs.
                 departure_s=departure_s if departure_s > now_s else now_s - now_s % SLOT_S + SLOT_S,
                 arrived_s=min(session.not_before_s, now_s),
                 last=mine,
                 silent_s=_silent_s(mine, registers.get(one.station), now_s),
-                bought_wh=_bought(unit, site, session.account, now_s),
+                may_give=session.discharge_allowed and station.bidirectional,
+                bought_wh=bought,
             )
         )
     return tuple(found)
@@ -188,12 +195,14 @@ def _wanted(session: OpenSession, need: NeedRecord | None) -> tuple[int, int]:
     return min(need.need.energy_wh, session.max_energy_wh), min(need.need.departure_s, session.expiry_s)
 
 
-def _charged_wh(unit: UnitOfWork, session: OpenSession, register: Register | None) -> int:
-    """By the station's readings that name the session; a replaced meter counts from nothing."""
+def _moved_wh(unit: UnitOfWork, session: OpenSession, register: Register | None) -> tuple[int, int]:
+    """Charged and given back by the readings that name the session; a replaced meter counts from nothing."""
     if session.last_reading is None or register is None:
-        return 0
+        return 0, 0
     before = unit.sites.before_session(session.station, session.session, session.last_reading)
-    return max(0, register.import_wh - before.import_wh) if before else 0
+    if before is None:
+        return 0, 0
+    return max(0, register.import_wh - before.import_wh), max(0, register.export_wh - before.export_wh)
 
 
 def _silent_s(point: SetPoint | None, register: Register | None, now_s: int) -> int | None:

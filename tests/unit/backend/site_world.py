@@ -55,7 +55,9 @@ class World:
         wanted = {"name": SITE, "zone": "Europe/Amsterdam", "stations": stations} | terms
         self.scheduling.sites.define(SiteTerms(**wanted))
 
-    def authorise(self, station: int, wh: int, hours: float = 4, *, account: int = 21, ago_s: int = 0) -> bytes:
+    def authorise(
+        self, station: int, wh: int, hours: float = 4, *, account: int = 21, ago_s: int = 0, gives: bool = False
+    ) -> bytes:
         """A session of so much energy that expires in so many hours; its id."""
         limits = SessionAuthorisation(
             account=AccountId(account),
@@ -63,7 +65,7 @@ class World:
             max_energy_wh=EnergyWh(wh),
             max_price_micro_per_kwh=PriceMicroPerKwh(900_000),
             max_cost_micro=MoneyMicro(10**9),
-            discharge_allowed=False,
+            discharge_allowed=gives,
             not_before_s=UnixSeconds(self.now_s - ago_s),
             expiry_s=UnixSeconds(self.now_s + int(hours * 3_600)),
             nonce=self.now_s + station,

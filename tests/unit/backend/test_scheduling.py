@@ -156,6 +156,30 @@ def test_positions_of_the_market_are_commitments(world: World) -> None:
     assert stay.power_w[:3] == (0, 8_000, 0)
 
 
+@pytest.mark.parametrize(("gives", "power_w"), [(True, -4_000), (False, 0)])
+def test_what_was_sold_is_given_back_if_the_driver_allows_it(world: World, gives: bool, power_w: int) -> None:
+    world.define(market_zone=1)
+    with world.store.write() as unit:
+        unit.positions.add(1, START_S, 21, Amounts(sold_wh=1_000))
+        unit.positions.add(1, START_S + 900, 21, Amounts(bought_wh=1_200))
+    world.authorise(11, 1_500, hours=2, gives=gives)
+    world.price(PRICE * 3, START_S, START_S + 900)
+
+    assert world.powers()[11] == power_w
+    assert world.plan().stays[0].power_w[1] >= 4_800
+
+
+def test_what_was_given_back_is_needed_again(world: World) -> None:
+    world.define()
+    world.reads(11, 0, bytes(32))
+    session = world.authorise(11, 5_000, gives=True)
+    world.need(session, 3_000, START_S + 7_200)
+    world.clock.time_s += 300
+    world.reads(11, 1_000, session, given_wh=400)
+
+    assert [one.need_wh for one in world.plan().stays] == [2_400]
+
+
 def test_site_without_a_tariff_says_so(world: World) -> None:
     world.define()
     world.clock.time_s = START_S + 8 * 86_400
