@@ -17,6 +17,7 @@ import httpx
 
 from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, SECONDS_PER_HOUR, AccountId
 from oracle.acn import read_all_sessions
+from oracle.plan import USUAL_POWER_W
 from scripts.beside import beside, repeat
 from scripts.chain import ChainFailed
 from scripts.day import DRIVER_DEPOSIT_MICRO, OPERATOR_DEPOSIT_MICRO, PLAIN_EVERY, RATED_POWER_W, operator_account
@@ -109,7 +110,10 @@ class Steward:
 
     def define_site(self) -> None:
         """What the backend plans: all stations, with what drivers traded as commitments."""
-        stations = [{"station": number, "least_power_w": LEAST_POWER_W} for number in self.site["stations"].values()]
+        stations = [
+            {"station": number, "least_power_w": LEAST_POWER_W, "most_power_w": USUAL_POWER_W}
+            for number in self.site["stations"].values()
+        ]
         self.at.post(
             "/v1/sites",
             {

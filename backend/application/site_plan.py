@@ -28,7 +28,7 @@ def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord
     schedule = planner.plan(problem, _moment(known, problem, load_w))
     problems += _short(schedule, served)
     points = _set_points(known, schedule, served, load_w)
-    problems += _silence(known, points) + _limit_problems(known)
+    problems += _silence(known, points) + _refusals(known) + _limit_problems(known)
     return ScheduleRecord(
         site=known.site.serial,
         made_at_s=known.now_s,
@@ -275,6 +275,15 @@ def _silence(known: Situation, points: Sequence[SetPoint]) -> list[str]:
         f"station {one.station.station}, session {hex_text(one.session)}: no reading since {one.silent_s}; it is "
         f"counted with {_assumed_w(one, known)} W and set to {powers[one.station.station]} W"
         for one in known.silent
+    ]
+
+
+def _refusals(known: Situation) -> list[str]:
+    return [
+        f"station {one.station.station}, session {hex_text(one.session)}: its vehicle took nothing of "
+        f"{one.last.power_w if one.last else 0} W for a quarter of an hour; it is asked again later"
+        for one in known.present
+        if one.refuses
     ]
 
 

@@ -40,7 +40,7 @@ class Present:
     """A vehicle at a station. `missing_wh` is what it still needs, `bought_wh` what it traded by market interval.
 
     `may_give`: driver and station allow it to give back what it sold. `silent_s` is since when its meter should have
-    reported, None if it did.
+    reported, None if it did. `refuses`: energy was to flow for a quarter of an hour, and its meter shows none.
     """
 
     station: SiteStation
@@ -53,6 +53,7 @@ class Present:
     last: SetPoint | None
     silent_s: int | None
     may_give: bool = False
+    refuses: bool = False
     bought_wh: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -163,6 +164,7 @@ def _present(
         energy_wh, departure_s = _wanted(session, needs.get(session.session))
         charged_wh, given_wh = _moved_wh(unit, session, registers.get(one.station))
         bought = _bought(unit, site, session.account, now_s)
+        refuses = _refuses(unit, mine, registers.get(one.station))
         # Who sold energy back takes it again, and what it bought it takes in any case.
         missing_wh = max(energy_wh - charged_wh + given_wh, sum(wh for wh in bought.values() if wh > 0))
         found.append(
@@ -171,14 +173,15 @@ def _present(
                 power_w=min(station.rated_power_w, one.most_power_w or station.rated_power_w),
                 session=session.session,
                 account=session.account,
-                missing_wh=max(0, min(missing_wh, session.max_energy_wh - charged_wh)),
+                missing_wh=0 if refuses else max(0, min(missing_wh, session.max_energy_wh - charged_wh)),
                 # Who stays longer than was said is served as well as can be, in the slot that runs.
                 departure_s=departure_s if departure_s > now_s else now_s - now_s % SLOT_S + SLOT_S,
                 arrived_s=min(session.not_before_s, now_s),
                 last=mine,
                 silent_s=_silent_s(mine, registers.get(one.station), now_s),
                 may_give=session.discharge_allowed and station.bidirectional,
-                bought_wh=bought,
+                refuses=refuses,
+                bought_wh={} if refuses else bought,
             )
         )
     return tuple(found)
@@ -211,6 +214,22 @@ def _silent_s(point: SetPoint | None, register: Register | None, now_s: int) -> 
         return None
     heard_s = max(point.flows_since_s, register.time_s if register else 0)
     return heard_s if now_s - heard_s > SILENT_AFTER_S else None
+
+
+def _refuses(unit: UnitOfWork, point: SetPoint | None, register: Register | None) -> bool:
+    """Whether nothing was metered since a quarter of an hour, though it was to flow: the vehicle is full, or it errs.
+
+    It is given nothing in the next plan, and so asked again by the one after that.
+    """
+    if (
+        point is None
+        or point.flows_since_s is None
+        or register is None
+        or register.time_s < point.flows_since_s + SLOT_S
+    ):
+        return False
+    before = unit.sites.registers([point.station], register.time_s - SLOT_S).get(point.station)
+    return before is not None and (before.import_wh, before.export_wh) == (register.import_wh, register.export_wh)
 
 
 def _bought(unit: UnitOfWork, site: SiteRecord, account: int, now_s: int) -> dict[int, int]:

@@ -337,6 +337,26 @@ def test_vehicle_with_a_silent_meter_goes_to_the_safe_power(world: World) -> Non
     assert any("set to 1400 W" in one for one in world.plan().problems)
 
 
+def test_vehicle_that_refuses_its_set_point_makes_room_for_others_and_is_asked_again(world: World) -> None:
+    world.define(import_limit_w=RATED_W)
+    world.reads(11, 0, bytes(32))
+    session = world.authorise(11, 80_000, hours=4)
+    other = world.authorise(12, 80_000, hours=5, account=22)
+    world.plan()
+    for _ in range(4):
+        world.clock.time_s += 300
+        world.reads(11, 0, session)
+        world.reads(12, 100, other)
+    refused = world.plan()
+
+    assert {one.station: one.power_w for one in refused.set_points}[11] == 0
+    assert {one.station: one.power_w for one in refused.set_points}[12] >= RATED_W - 10
+    assert any("took nothing of" in one for one in refused.problems)
+    world.clock.time_s += 300
+    world.reads(11, 0, session)
+    assert [one.need_wh for one in world.plan().stays if one.station == 11] == [80_000]
+
+
 def test_limit_lowers_silent_stations_as_well(world: World) -> None:
     silent_world(world)
     world.plan()
