@@ -38,6 +38,8 @@ class Settings:
     poll_ms: int
     auto_settle: bool
     auto_auction: bool
+    auto_schedule: bool
+    plan_deadline_ms: int
     market_clock: str
     batch_statements: int
     batch_age_s: int
@@ -78,6 +80,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         poll_ms=source.value("POLL_MS", _within(10, 60_000), "200"),
         auto_settle=source.value("AUTO_SETTLE", _flag, "true"),
         auto_auction=source.value("AUTO_AUCTION", _flag, "true"),
+        auto_schedule=source.value("AUTO_SCHEDULE", _flag, "true"),
+        plan_deadline_ms=source.value("PLAN_DEADLINE_MS", _within(10, 60_000), "1000"),
         market_clock=source.value("MARKET_CLOCK", _one_of(MARKET_CLOCKS), "system"),
         batch_statements=source.value("BATCH_STATEMENTS", _within(1, 65_535), "32"),
         batch_age_s=source.value("BATCH_AGE_S", _within(0, 86_400), "60"),

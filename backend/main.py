@@ -28,6 +28,7 @@ from backend.adapters.chain.writer import ChainWriter, open_keystore
 from backend.adapters.clock import BlockClock, SystemClock
 from backend.adapters.evidence.embedded import EmbeddedEvidence
 from backend.adapters.evidence.kubo import KuboEvidence
+from backend.adapters.planner import SolverPlanner
 from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
@@ -39,6 +40,7 @@ from backend.application.idempotency import Keys
 from backend.application.intake import Intake
 from backend.application.lists import Lists
 from backend.application.market_lists import MarketLists
+from backend.application.needs import Needs
 from backend.application.network import Network
 from backend.application.operations import Operations
 from backend.application.order_rate import OrderRate
@@ -46,9 +48,11 @@ from backend.application.orders import Orders
 from backend.application.ports import EvidenceStore
 from backend.application.readings import Readings
 from backend.application.retention import Retention
+from backend.application.scheduling import Scheduling
 from backend.application.services import Services
 from backend.application.sessions import Sessions
 from backend.application.settlements import Settlements
+from backend.application.sites import Sites
 from backend.application.statements import Statements
 from backend.application.stations import Stations
 from backend.application.status import Status
@@ -63,6 +67,7 @@ KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 SETTLE_EVERY_S = 0.5
 CHECKPOINT_EVERY_S = 0.5
+SCHEDULE_EVERY_S = 0.5
 RETENTION_EVERY_S = 3_600
 PAUSE_AFTER_FAILURE_S = 2.0
 
@@ -105,8 +110,8 @@ class Platform:
             self.follow()
 
     @contextmanager
-    def keep_going(self, *, settle: bool = True, auction: bool = True) -> Iterator[None]:
-        """Follows the chain, settles, runs auctions, and tidies up, until the block ends."""
+    def keep_going(self, *, settle: bool = True, auction: bool = True, schedule: bool = True) -> Iterator[None]:
+        """Follows the chain, settles, runs auctions, plans sites, and tidies up, until the block ends."""
         stopping = threading.Event()
         threads = [
             _repeat("follow", self.follow, self.settings.poll_ms / 1000, stopping),
@@ -116,6 +121,8 @@ class Platform:
             threads.append(_repeat("settle", self.settle_if_due, SETTLE_EVERY_S, stopping))
         if auction:
             threads.append(_repeat("auction", self.advance_auctions, self.settings.poll_ms / 1000, stopping))
+        if schedule:
+            threads.append(_repeat("schedule", self.plan_sites, SCHEDULE_EVERY_S, stopping))
         if self.settings.evidence_retention_days:
             threads.append(_repeat("retention", self.release_evidence, RETENTION_EVERY_S, stopping))
         try:
@@ -124,6 +131,10 @@ class Platform:
             stopping.set()
             for thread in threads:
                 thread.join(timeout=SHUTDOWN_S)
+
+    def plan_sites(self) -> None:
+        """Makes the plans anew of sites at which something happened."""
+        self.services.scheduling.advance()
 
     def release_evidence(self) -> None:
         """Lets evidence go that is old enough, if the settings say when that is."""
@@ -177,7 +188,9 @@ def run(settings: Settings) -> None:
         # a tenth of a second each time.
         gc.collect()
         gc.freeze()
-        with platform.keep_going(settle=settings.auto_settle, auction=settings.auto_auction):
+        with platform.keep_going(
+            settle=settings.auto_settle, auction=settings.auto_auction, schedule=settings.auto_schedule
+        ):
             server.run()
 
 
@@ -243,6 +256,8 @@ def _platform(
         auctions=Auctions(store, reader, house, outbox, market_clock, Pauses(clock)),
         market=MarketLists(store),
         feed=Feed(store, clock),
+        needs=Needs(store, clock, deployment.account_domain),
+        scheduling=Scheduling(store, clock, SolverPlanner(settings.plan_deadline_ms / 1000), Sites(store, clock)),
     )
     return Platform(settings, services, store, outbox, indexer, Retention(store, evidence, clock))
 

@@ -206,6 +206,27 @@ class NotAuthorised(WattledgerError):
         self.session, self.limit, self.allowed, self.asked = session, limit, allowed, asked
 
 
+class NeedRefused(Malformed):
+    """A driver asks for more, or for longer, than its own authorisation of the session allows."""
+
+    def __init__(self, session: bytes, limit: str, allowed: int, asked: int) -> None:
+        super().__init__(
+            f"session {hex_text(session)}: {limit} of its authorisation is {allowed}, the need asks for {asked}; "
+            "ask for less, or authorise another session"
+        )
+        self.session, self.limit, self.allowed, self.asked = session, limit, allowed, asked
+
+
+class NeedOutdated(WattledgerError):
+    """A later need of the same session is known."""
+
+    def __init__(self, session: bytes, known_s: int, received_s: int) -> None:
+        super().__init__(
+            f"session {hex_text(session)}: a need of {known_s} is known, this one is of {received_s}; say it anew"
+        )
+        self.session, self.known_s, self.received_s = session, known_s, received_s
+
+
 # --- statements and settlement -----------------------------------------------------------------
 
 

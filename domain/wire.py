@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.auction.order import Order, SignedOrder
 from domain.errors import Malformed
+from domain.need import ChargingNeed, SignedNeed
 from domain.reading import BmsReading, MeterReading, SignedBmsReading, SignedMeterReading
 from domain.session import SessionAuthorisation, SignedAuthorisation
 from domain.signing import SIGNATURE_BYTES
@@ -56,6 +57,7 @@ _ORDER = {
     "expiry": "expiry_s",
     "nonce": "nonce",
 }
+_NEED = {"energy_wh": "energy_wh", "departure": "departure_s", "time": "time_s"}
 _STATEMENT = {
     "station": "station",
     "sequence": "sequence",
@@ -139,6 +141,19 @@ def order_from_json(value: object) -> SignedOrder:
     if not isinstance(sell, bool):
         raise Malformed("sell must be true or false")
     return SignedOrder(Order(**_integers(_ORDER, fields), sell=sell), _bytes(fields, "signature", SIGNATURE_BYTES))
+
+
+def need_to_json(signed: SignedNeed) -> Json:
+    return _numbers_of(_NEED, signed.need) | {
+        "session": hex_text(signed.need.session),
+        "signature": hex_text(signed.signature),
+    }
+
+
+def need_from_json(value: object) -> SignedNeed:
+    fields = _object(value, {*_NEED, "session", "signature"}, "charging need")
+    need = ChargingNeed(**_integers(_NEED, fields), session=_bytes(fields, "session", _HASH_BYTES))
+    return SignedNeed(need, _bytes(fields, "signature", SIGNATURE_BYTES))
 
 
 def statement_to_json(signed: SignedStatement) -> Json:

@@ -27,6 +27,7 @@ from oracle.errors import BackendUnavailable, KeystoreInvalid, OracleError
 from oracle.plan_file import PlanFile
 from oracle.progress import Progress
 from oracle.replay import STATEMENT_PERIOD_S, ReplayMeters, ReplayVehicles
+from oracle.set_points import Recorder, SetPointFile
 from oracle.sitemap import SiteMap, read_site_map
 from oracle.source import MeterSource, MetersTogether, VehicleSource, VehiclesTogether
 from oracle.spool import Spool
@@ -68,7 +69,11 @@ Zone = Annotated[
 ]
 MapFile = Annotated[Path, typer.Option("--stations", help="JSON: station and account numbers for the file's names.")]
 PlansFile = Annotated[
-    Path | None, typer.Option("--plans", help="What bidding agents plan for the map's traders: one line an interval.")
+    Path | None,
+    typer.Option("--plans", help="What the map's traders, or who is scheduled, take and give: one line an interval."),
+]
+SetPointsFile = Annotated[
+    Path | None, typer.Option("--set-points", help="Follow the site's schedule as `set-points` wrote it down.")
 ]
 ProgressFile = Annotated[
     Path | None, typer.Option("--progress", help="Keep the latest counts in this file instead of standard error.")
@@ -125,6 +130,7 @@ def stations(
         int, typer.Option("--statement-period-s", min=900, help="Statements in long sessions; a multiple of 900.")
     ] = STATEMENT_PERIOD_S,
     plans_file: PlansFile = None,
+    set_points_file: SetPointsFile = None,
     progress_file: ProgressFile = None,
 ) -> None:
     """Serve stations: readings and statements of one recorded day, or of recorded weeks for good."""
@@ -133,7 +139,9 @@ def stations(
         visits = _visits(sessions, site, day, live_from, zone)
         source: MeterSource
         try:
-            source = ReplayMeters(visits, statement_period_s=statement_period_s, plans=_plans(plans_file, site))
+            source = ReplayMeters(
+                visits, statement_period_s=statement_period_s, plans=_plans(plans_file, set_points_file, site)
+            )
         except ValueError as error:
             raise OracleError(str(error)) from None
         if day is not None and site.sun is not None:
@@ -170,13 +178,16 @@ def vehicles(
     ] = MAX_PRICE_MICRO_PER_KWH,
     discharge: Annotated[bool, typer.Option("--discharge/--no-discharge", help="Whether drivers sell back.")] = True,
     plans_file: PlansFile = None,
+    set_points_file: SetPointsFile = None,
     progress_file: ProgressFile = None,
 ) -> None:
     """Serve vehicles: authorisations and battery readings of one recorded day, or of recorded weeks for good."""
     with _one_line_errors():
         site = read_site_map(map_file)
         visits = _visits(sessions, site, day, live_from, zone)
-        source: VehicleSource = ReplayVehicles(visits, discharge=discharge, plans=_plans(plans_file, site))
+        source: VehicleSource = ReplayVehicles(
+            visits, discharge=discharge, plans=_plans(plans_file, set_points_file, site)
+        )
         if day is not None and site.sun is not None:
             source = VehiclesTogether([source, SunOwner(sun_of(site.sun, visits, _zone(zone)))])
         signers = keystore.open_keystore(folder, keystore.read_passphrase(passphrase_file))
@@ -194,6 +205,21 @@ def vehicles(
             _run(at, oracle.run, lambda: oracle.counts)
 
 
+@app.command("set-points")
+def set_points(
+    backend: Backend,
+    site: Annotated[str, typer.Option("--site", help="Name of the site at the backend.")],
+    out: Annotated[Path, typer.Option("--out", help="File that oracles follow with --set-points.")],
+) -> None:
+    """Write down what a site's schedule says, step by step, for modelled stations and vehicles."""
+    with _one_line_errors():
+        clock = SystemClock()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: clock.stop())
+        with BackendClient(backend, clock) as client:
+            Recorder(client, site, out, clock).run()
+
+
 def main() -> None:
     """Entry point of `wattledger-oracle`."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
@@ -209,12 +235,17 @@ class _Services:
     progress: Progress
 
 
-def _plans(plans_file: Path | None, site: SiteMap) -> PlanFile | None:
+def _plans(plans_file: Path | None, set_points_file: Path | None, site: SiteMap) -> PlanFile | None:
+    if plans_file is not None and set_points_file is not None:
+        raise OracleError("give one of --plans and --set-points: a vehicle follows its agent or the site")
+    if set_points_file is not None:
+        return SetPointFile(set_points_file, site.scheduled or site.drivers)
     if plans_file is None:
         return None
-    if not site.traders:
-        raise OracleError("--plans needs a map that names traders")
-    return PlanFile(plans_file, site.traders)
+    followers = site.scheduled or site.traders
+    if not followers:
+        raise OracleError("--plans needs a map that names traders, or who is scheduled")
+    return PlanFile(plans_file, followers)
 
 
 def _visits(sessions: Path, site: SiteMap, day: str | None, live_from: str | None, zone: str) -> Visits:

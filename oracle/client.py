@@ -183,6 +183,21 @@ class BackendClient:
     def post_authorisation(self, body: str) -> None:
         self._post("/sessions", body)
 
+    def post_need(self, body: str) -> None:
+        self._post("/needs", body)
+
+    def planned_powers(self, site: str, time_s: int) -> dict[AccountId, PowerW]:
+        """The power of each vehicle that the site's latest plan has for a time; none if it has no plan for it."""
+        path, powers = "/schedules", dict[AccountId, PowerW]()
+        for plan in self._pages(path, {"site": site}):
+            edges = _field(plan, "slots", list, path)
+            slot = sum(type(edge) is int and edge <= time_s for edge in edges) - 1
+            for stay in _field(plan, "stays", list, path):
+                listed = _field(stay if isinstance(stay, dict) else {}, "power_w", list, path)
+                if 0 <= slot < min(len(listed), len(edges) - 1) and type(listed[slot]) is int:
+                    powers[AccountId(_field(stay, "account", int, path))] = PowerW(listed[slot])
+        return powers
+
     def post_order(self, body: str) -> None:
         self._post("/orders", body)
 

@@ -1,7 +1,7 @@
-"""When energy flows in a recorded session whose driver trades: its bidding agent plans it. MODELLED.
+"""When energy flows in a recorded session that follows a plan: of its bidding agent, or of the site. MODELLED.
 
-In each market interval of the stay the vehicle takes and gives what is planned for it, at constant power, as far
-as the connector, the battery and the recorded energy allow. Energy given back may be taken again, with what is lost
+In each step of the plan, a market interval or less, the vehicle takes and gives what is planned, at constant power, as
+far as the connector, the battery and the recorded energy allow. Energy given back may be taken again, with what is lost
 on the way. Where no plan is known, it waits, and takes what is missing at the end of the stay that its driver declared.
 """
 
@@ -20,7 +20,7 @@ _WAY_PERCENT = 81
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What an account means to take and to give in one market interval."""
+    """What a vehicle is to take and to give in one step."""
 
     import_wh: EnergyWh
     export_wh: EnergyWh
@@ -32,8 +32,15 @@ class Plans(Protocol):
     def takes_part(self, account: AccountId) -> bool:
         """Whether the account's energy is traded at all."""
 
-    def of(self, account: AccountId, interval_s: UnixSeconds) -> Planned | None:
-        """What is planned for an interval that has begun; None if nobody planned."""
+    @property
+    def step_s(self) -> int:
+        """How long a step is that is planned at once."""
+
+    def of(self, account: AccountId, start_s: UnixSeconds, end_s: UnixSeconds) -> Planned | None:
+        """What is planned for a step that has begun, of which the vehicle is there from `start_s` to `end_s`.
+
+        None if nobody planned.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ class _Piece:
 
 
 class PlannedCourse:
-    """The course of one session, interval by interval, as each of them begins."""
+    """The course of one session, step by step, as each of them begins."""
 
     def __init__(
         self,
@@ -97,14 +104,15 @@ class PlannedCourse:
         yield self.departure_s
 
     def _know(self, time_s: int) -> None:
+        step_s = self._plans.step_s
         start_s = self._pieces[-1].end_s if self._pieces else self.arrival_s
         while start_s < min(time_s, self._stop_s):
-            end_s = min(start_s - start_s % MARKET_INTERVAL_S + MARKET_INTERVAL_S, self._stop_s)
+            end_s = min(start_s - start_s % step_s + step_s, self._stop_s)
             self._add(start_s, end_s)
             start_s = end_s
 
     def _add(self, start_s: int, end_s: int) -> None:
-        planned = self._plans.of(self._account, UnixSeconds(start_s - start_s % MARKET_INTERVAL_S))
+        planned = self._plans.of(self._account, UnixSeconds(start_s), UnixSeconds(end_s))
         if planned is None:
             planned = Planned(self._due_wh(start_s, end_s), EnergyWh(0))
         most_wh = self._rated_power_w * (end_s - start_s) // SECONDS_PER_HOUR

@@ -198,6 +198,8 @@ class ReplayVehicles:
             discharge=sells,
             expiry_s=_expiry_s(session),
             nonce=nonce_of(session.session_id),
+            need_wh=max(session.requested_wh, EnergyWh(1)),
+            leaves_s=max(session.estimated_departure_s, UnixSeconds(session.arrival_s + MARKET_INTERVAL_S)),
         )
         battery = battery_of(session)
         before_s = plan.arrival_s

@@ -26,13 +26,14 @@ class SunSite:
 class SiteMap:
     """Station numbers by the file's station name, account numbers by session id; or drivers who come in turn.
 
-    `traders` are the accounts whose energy is traded.
+    `traders` are the accounts whose energy is traded, `scheduled` those whose power the site's schedule says.
     """
 
     stations: Mapping[str, StationId]
     accounts: Mapping[str, AccountId]
     drivers: Sequence[AccountId] = ()
     traders: Sequence[AccountId] = ()
+    scheduled: Sequence[AccountId] = ()
     sun: SunSite | None = None
     rated_power_w: PowerW = RATED_POWER_W
 
@@ -51,7 +52,8 @@ def read_site_map(path: Path) -> SiteMap:
     """Reads {"stations": {name: 1 or {"station": 1}}, "sessions": {id: {"account": 57}}, "rated_power_w": 22000}.
 
     Instead of `sessions` there may be {"drivers": [57, 58]}: accounts that come in turn. {"traders": [57]} take part
-    in the market. {"sun": {"account": 60, "station": 9, "wh_a_day": 150000}} are photovoltaics.
+    in the market, {"scheduled": [57, 61]} follow the site's schedule.
+    {"sun": {"account": 60, "station": 9, "wh_a_day": 150000}} are photovoltaics.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -69,6 +71,7 @@ def read_site_map(path: Path) -> SiteMap:
         accounts={k: AccountId(v) for k, v in accounts.items()},
         drivers=drivers,
         traders=_listed(path, value, "traders"),
+        scheduled=_listed(path, value, "scheduled"),
         sun=_sun(path, value["sun"]) if "sun" in value else None,
         rated_power_w=PowerW(rated_power_w),
     )

@@ -93,7 +93,7 @@ class MeterSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorisationNeeded:
-    """A driver plugs in and says what the station may bill."""
+    """A driver plugs in and says what the station may bill; and, if it says so, what it needs and when it leaves."""
 
     account: AccountId
     station: StationId
@@ -103,6 +103,8 @@ class AuthorisationNeeded:
     discharge: bool
     expiry_s: UnixSeconds
     nonce: int
+    need_wh: EnergyWh | None = None
+    leaves_s: UnixSeconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

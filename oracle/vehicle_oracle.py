@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.errors import WattledgerError
+from domain.need import ChargingNeed, SignedNeed
 from domain.reading import BmsReading, SignedBmsReading
 from domain.session import SessionAuthorisation, SignedAuthorisation
 from domain.signing import Signer
 from domain.units import AccountId, PriceMicroPerKwh, cost_ceil
-from domain.wire import authorisation_from_json, authorisation_to_json, bms_to_json
+from domain.wire import authorisation_from_json, authorisation_to_json, bms_to_json, need_to_json
 from oracle.client import BackendClient, Network
 from oracle.clock import Clock
-from oracle.errors import DevicesHalted, KeyMissing, OracleError
+from oracle.errors import BackendRefused, DevicesHalted, KeyMissing, OracleError
 from oracle.outbox import Outbox
 from oracle.progress import Progress
 from oracle.rhythm import FLUSH_PERIOD_S, Rhythm
@@ -60,6 +61,7 @@ class VehicleOracle:
         self._signers: dict[AccountId, Signer] = {}
         self._series: dict[AccountId, _Series] = {}
         self._sessions: dict[str, bytes] = {}
+        self._needs: list[SignedNeed] = []
         self._rhythm = Rhythm(self._outbox, progress, clock, lambda: self.counts)
 
     @property
@@ -143,6 +145,26 @@ class VehicleOracle:
         body = json.dumps(authorisation_to_json(signed), separators=(",", ":"))
         self._spool.add("authorisation", event.account, event.nonce, event.time_s, body)
         self._sessions[event.key] = session_id
+        self._need(event, session_id)
+
+    def _need(self, event: AuthorisationNeeded, session_id: bytes) -> None:
+        """Signs what the driver needs, unless the session is over: it steers schedules, and nothing leans on it."""
+        if event.need_wh is None or event.leaves_s is None or event.expiry_s <= self._clock.unix_s():
+            return
+        need = ChargingNeed(
+            session=session_id, energy_wh=event.need_wh, departure_s=event.leaves_s, time_s=event.time_s
+        )
+        signer = self._signers[event.account]
+        self._needs.append(SignedNeed(need, signer.sign(self._domain.digest(need.struct_hash()))))
+
+    def _say_needs(self) -> None:
+        """Once, behind the authorisations. What is lost is not said again: the authorisation counts instead."""
+        needs, self._needs = self._needs, []
+        for need in needs:
+            try:
+                self._client.post_need(json.dumps(need_to_json(need), separators=(",", ":")))
+            except BackendRefused as refused:
+                _log.warning("a need was refused: %s", refused.detail)
 
     def _sign_sample(self, event: BatterySample) -> None:
         """Signs and keeps what the battery shows. A sample that was signed before is passed over."""
@@ -168,4 +190,5 @@ class VehicleOracle:
     def _wait_until(self, time_s: int) -> None:
         while self._clock.unix_s() < time_s and not self._clock.stopped:
             self._rhythm.flush()
+            self._say_needs()
             self._clock.sleep(FLUSH_PERIOD_S)

@@ -1,7 +1,8 @@
 """Bids for a replayed site's drivers and for the grid, live: before each gate, one quarter of an hour after the other.
 
-`python -m scripts.bidders` runs beside a platform for good. What it plans for the vehicles goes into a file that their
-oracles follow. It may be killed and started again at any time: what a vehicle has moved so far stands in that file.
+`python -m scripts.bidders` runs beside a platform for good. What it trades are commitments, which the site's schedule
+keeps to as far as that is worth it; what agents mean to do is written down beside. It may be killed and started again
+at any time: what a vehicle has moved so far follows from the set-points that its oracles follow.
 """
 
 import logging
@@ -18,14 +19,16 @@ import httpx
 from domain.auction.zone import GATE_S
 from domain.bidding.stay import Moved
 from domain.text import parse_address
-from domain.units import MARKET_INTERVAL_S, AccountId, PriceMicroPerKwh, UnixSeconds
+from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
 from oracle.acn import read_all_sessions
-from oracle.plan_file import PlanFile, add_plan
+from oracle.course import Limits, Planned, PlannedCourse
+from oracle.plan_file import add_plan
+from oracle.replay import energy_cap_wh
+from oracle.set_points import SetPointFile
 from oracle.sitemap import SiteMap, read_site_map
 from oracle.visits import EndlessVisits, Visit
 from scripts.beside import Beside, beside, repeat
-from scripts.day import PLANS
-from scripts.market import AT_ONCE, BIDDING_S, Bidders, Contracts, NotOver, Traders
+from scripts.market import AT_ONCE, BIDDING_S, PLANS, SET_POINTS, Bidders, Contracts, NotOver, Traders
 from scripts.platform import Platform, PlatformFailed, read_json
 
 LAST_CALL_S = 30
@@ -35,6 +38,8 @@ PLANNED_BY_S = 5
 LOOK_EVERY_S = 1.0
 
 log = logging.getLogger("bidders")
+
+_NOTHING = Planned(EnergyWh(0), EnergyWh(0))
 
 
 @dataclass(slots=True)
@@ -67,18 +72,21 @@ class LiveMarket:
     """The bidding of one site. `visits` are all that ever come, by arrival."""
 
     def __init__(
-        self, bidders: Bidders, prices: LivePrices, visits: Iterator[Visit], site: SiteMap, plans: Path
+        self, bidders: Bidders, prices: LivePrices, visits: Iterator[Visit], site: SiteMap, folder: Path
     ) -> None:
         self._bidders, self._prices = bidders, prices
         self._visits, self._next = visits, next(visits)
         self._traders = frozenset(site.traders)
-        self._plans = plans
-        self._planned = PlanFile(plans, site.traders)
+        self._site, self._plans = site, folder / PLANS
+        self._followed = SetPointFile(folder / SET_POINTS, site.traders)
+        self._courses: dict[AccountId, PlannedCourse] = {}
+        self._meant: dict[AccountId, Planned] = {}
 
     def trade(self, interval_s: UnixSeconds, stopped: threading.Event) -> None:
         """One interval: bids, waits for its auction, and plans. Nothing is planned if it is stopped."""
         self._prices.refresh()
         self.arrivals(int(time.time()))
+        self.meter(int(time.time()), interval_s)
         present = self._bidders.bid(interval_s)
         price: int | None = None
         while time.time() < interval_s - PLANNED_BY_S:
@@ -88,7 +96,8 @@ class LiveMarket:
             except NotOver:
                 if stopped.wait(LOOK_EVERY_S):
                     return
-        add_plan(self._plans, interval_s, self._bidders.plan(interval_s, present, price))
+        self._meant = self._bidders.plan(interval_s, present, price)
+        add_plan(self._plans, interval_s, self._meant)
         log.info("interval %d: %d vehicles, price %s", interval_s, len(present), price)
 
     def arrivals(self, now_s: int) -> None:
@@ -96,14 +105,25 @@ class LiveMarket:
         while self._next.session.arrival_s <= now_s:
             visit, self._next = self._next, next(self._visits)
             if visit.account in self._traders and visit.account is not None and visit.session.departure_s > now_s:
-                self._bidders.arrive(visit.account, visit.session, self._moved(visit.account, visit, now_s))
+                self._bidders.arrive(visit.account, visit.session)
+                self._courses[visit.account] = PlannedCourse(
+                    visit.session,
+                    visit.account,
+                    self._followed,
+                    limits=Limits(max_energy_wh=energy_cap_wh(visit.session)),
+                    rated_power_w=self._site.rated_power_w,
+                )
 
-    def _moved(self, account: AccountId, visit: Visit, now_s: int) -> Moved:
-        """What was planned for the stay before."""
-        first_s = visit.session.arrival_s - visit.session.arrival_s % MARKET_INTERVAL_S
-        planned = [self._planned.of(account, UnixSeconds(at)) for at in range(first_s, now_s, MARKET_INTERVAL_S)]
-        known = [one for one in planned if one is not None]
-        return Moved(sum(one.import_wh for one in known), sum(one.export_wh for one in known))
+    def meter(self, now_s: int, interval_s: UnixSeconds) -> None:
+        """Tells agents what their vehicles moved, and will have moved when an interval begins, if they do as meant."""
+        for account, course in list(self._courses.items()):
+            if course.departure_s <= now_s:
+                del self._courses[account]
+                continue
+            meant, left_s = self._meant.get(account, _NOTHING), min(MARKET_INTERVAL_S, max(0, interval_s - now_s))
+            imported_wh = course.import_at(now_s) + meant.import_wh * left_s // MARKET_INTERVAL_S
+            exported_wh = course.export_at(now_s) + meant.export_wh * left_s // MARKET_INTERVAL_S
+            self._bidders.metered(max(now_s, course.arrival_s), account, Moved(imported_wh, exported_wh))
 
 
 def next_interval(now_s: float) -> UnixSeconds:
@@ -153,7 +173,7 @@ def _market(at: Platform, sessions: Path, from_s: int, zone: ZoneInfo) -> LiveMa
     traders = Traders(vehicles={}, sun=None, grid=AccountId(facts["grid"]), keys=_keys(facts["keys"]))
     bidders = Bidders(at, Contracts.of(at).order_domain(), traders, prices, strict=False)
     visits = EndlessVisits(read_all_sessions(sessions), site, from_s=UnixSeconds(from_s), zone=zone)
-    return LiveMarket(bidders, prices, visits.everywhere({}), site, at.folder / PLANS)
+    return LiveMarket(bidders, prices, visits.everywhere({}), site, at.folder)
 
 
 def _keys(addresses: Mapping[str, str]) -> dict[AccountId, bytes]:

@@ -15,14 +15,13 @@ from oracle.sitemap import SunSite, read_site_map
 from oracle.sun import sun_of
 from oracle.visits import RecordedVisits
 from scripts.anvil import ROOT
-from scripts.market import Contracts, Traders, open_zone
+from scripts.market import SET_POINTS, Contracts, Traders, open_zone
 from scripts.platform import Platform, read_json
 from scripts.tariffs import MARKET, day_tariffs
 
 EXCERPT = ROOT / "data" / "acn_jpl_2019-07-08_2019-07-21.csv"
 SITE_ZONE = ZoneInfo("America/Los_Angeles")
 RATED_POWER_W = 22_000
-PLANS = "plans.jsonl"
 SUN = "photovoltaics"
 SUN_POWER_W = 250_000
 SUN_PERCENT = 50
@@ -59,7 +58,7 @@ def open_market(at: Platform, sessions: list[ReplaySession]) -> Traders:
     One driver in five keeps to the tariff. To be called before the day begins on the chain.
     """
     site = read_json(at.folder / "site.json")
-    by_account = {AccountId(site["sessions"][session.session_id]): session for session in sessions}
+    by_account = drivers_of(at, sessions)
     drivers = at.make_keys("vehicles", [*_vehicles(sessions), SUN])
     [sun], [sun_station] = _accounts(at, [drivers[SUN]]), _stations(at, [SUN], SUN_POWER_W)
     keys = dict(zip([*by_account, AccountId(sun)], drivers.items(), strict=True))
@@ -70,6 +69,7 @@ def open_market(at: Platform, sessions: list[ReplaySession]) -> Traders:
     open_zone(Contracts.of(at), grid, {"vehicles": [keys[one][0] for one in (*vehicles, AccountId(sun))]})
     sun_wh = sum(session.delivered_wh for session in sessions) * SUN_PERCENT // 100
     site["traders"] = list(vehicles)
+    site["scheduled"] = list(by_account)
     site["sun"] = {"account": sun, "station": sun_station, "wh_a_day": sun_wh}
     _write_map(at, site)
     return Traders(
@@ -79,6 +79,12 @@ def open_market(at: Platform, sessions: list[ReplaySession]) -> Traders:
         keys={account: parse_address(address) for account, (_, address) in keys.items()}
         | {grid: parse_address(at.addresses["operator"])},
     )
+
+
+def drivers_of(at: Platform, sessions: list[ReplaySession]) -> dict[AccountId, ReplaySession]:
+    """The day's sessions by the accounts of their drivers."""
+    numbers = read_json(at.folder / "site.json")["sessions"]
+    return {AccountId(numbers[session.session_id]): session for session in sessions}
 
 
 def _vehicles(sessions: list[ReplaySession]) -> list[str]:
@@ -127,9 +133,9 @@ class Replay:
     statement_period_s: int
 
     @property
-    def plans(self) -> Path:
-        """What the vehicles' agents plan."""
-        return self.at.folder / PLANS
+    def set_points(self) -> Path:
+        """What the site's schedule says."""
+        return self.at.folder / SET_POINTS
 
     def command(self, holder: str) -> list[str]:
         """The oracle of the stations or of the vehicles. It ends when the day is over."""
@@ -143,7 +149,7 @@ class Replay:
             *("--sessions", str(self.sessions.resolve())),
             *("--date", self.day.isoformat()),
             *("--stations", str(at.folder / "site.json")),
-            *(("--plans", str(self.plans), "--zone", str(SITE_ZONE)) if self.plans.exists() else ()),
+            *(("--plans", str(self.set_points), "--zone", str(SITE_ZONE)) if self.set_points.exists() else ()),
             *("--progress", str(at.folder / f"progress-{holder}.json")),
             *(("--statement-period-s", str(self.statement_period_s)) if holder == "stations" else ()),
         ]

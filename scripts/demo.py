@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,18 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from domain.errors import WattledgerError
-from domain.units import MICRO_PER_EURO, WH_PER_KWH
+from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, WH_PER_KWH
 from oracle.acn import ReplaySession, read_sessions
-from oracle.plan import plan_of
+from oracle.errors import NoSessionsOnDate
 from scripts.anvil import ROOT, AnvilFailed
 from scripts.chain import ChainFailed
 from scripts.compile import CompileFailed, compiled
 from scripts.day import (
     EXCERPT,
     HOLDERS,
-    PLANS,
     SITE_ZONE,
     Replay,
+    drivers_of,
     intervals_of,
     open_market,
     operator_account,
@@ -45,6 +45,8 @@ from scripts.market import Contracts, MarketDay, prices_of
 from scripts.market_report import market_figures
 from scripts.platform import Platform, PlatformFailed, platform, read_json, stop
 from scripts.report import DayFigures, write_report
+from scripts.schedule_report import schedule_figures
+from scripts.site_day import DAY_S, SiteDay, stays_of, usual_peak_w
 from scripts.tamper import tamper
 
 DEFAULT_DATE = date(2019, 7, 10)
@@ -54,6 +56,8 @@ SETTLE_LIMIT_S = 120
 AUDIT_LIMIT_S = 300
 CLOSE_LIMIT_S = 120
 POLL_MS = 20
+USUAL_DAYS_BEFORE = (1, 7)
+"""The days whose sessions say what peak such a day needs in any case."""
 BEGINS_BEFORE_S = 3_600
 """How long before the day's midnight the chain begins: time to register everybody."""
 MODELLED = (
@@ -106,22 +110,30 @@ def run(arguments: Arguments, console: Console) -> int:
     ) as at:
         console.print(f"• chain {at.rpc} · API {at.url} · OpenAPI {at.url}/docs", highlight=False)
         register(at, sessions)
-        market = _trade(at, sessions, console)
+        market = _trade(at, arguments, sessions, console)
         _replay(at, arguments, sessions, console)
         settlements = _settle(at, console)
         _close(at, market, console)
         _check_contracts(at, console)
         status, audit = _audit(at, console)
+        statements = [at.get(f"/v1/statements/{s['id']}") for s in at.items("/v1/statements", limit=200)]
         figures = DayFigures(
             day=arguments.day,
             zone=SITE_ZONE,
             sessions=len(sessions),
-            statements=[at.get(f"/v1/statements/{s['id']}") for s in at.items("/v1/statements", limit=200)],
+            statements=statements,
             settlements=settlements,
             accounts=list(at.items("/v1/accounts", limit=200)),
             operator=operator_account(at),
             audit=audit,
             market=market_figures(at, market),
+            schedule=schedule_figures(
+                drivers_of(at, sessions),
+                market.prices,
+                rows=[row for statement in statements for row in statement["rows"]],
+                positions=list(at.items("/v1/positions", limit=500)),
+                sun_account=market.sun.account,
+            ),
             modelled=MODELLED,
         )
         report = write_report(figures, arguments.folder / "report.html")
@@ -132,18 +144,32 @@ def run(arguments: Arguments, console: Console) -> int:
     return status
 
 
-def _trade(at: Platform, sessions: list[ReplaySession], console: Console) -> MarketDay:
-    """The day's auctions, in the chain's time."""
+def _trade(at: Platform, arguments: Arguments, sessions: list[ReplaySession], console: Console) -> MarketDay:
+    """The day's auctions, in the chain's time, and the schedule that follows from them."""
     traders = open_market(at, sessions)
     contracts, intervals = Contracts.of(at), intervals_of(sessions)
     at.say(f"trading the day: {len(intervals)} auctions, cleared by the backend, checked by the contract")
-    day = MarketDay(at, contracts, traders, prices_of(at, intervals))
+    prices = prices_of(at, intervals)
+    day = MarketDay(at, contracts, traders, prices)
+    span = intervals[0], intervals[-1] + MARKET_INTERVAL_S
+    usual_w = max(usual_peak_w(_sessions_of(arguments, days), days * DAY_S, prices, span) for days in USUAL_DAYS_BEFORE)
+    site = SiteDay(stays_of(drivers_of(at, sessions), traders.vehicles), traders.vehicles, prices, level_w=usual_w)
     with _progress(console) as progress:
         task = progress.add_task("", total=len(intervals))
-        day.run(intervals, at.folder / PLANS, lambda text: progress.update(task, description=text, advance=1))
-    at.say(f"{len(intervals)} auctions over, {day.orders:,} signed orders")
+        day.run(intervals, site, at.folder, lambda text: progress.update(task, description=text, advance=1))
+    at.say(
+        f"{len(intervals)} auctions over, {day.orders:,} signed orders; all vehicles scheduled, interval by interval"
+    )
     contracts.move_to(day.sun.to_s)
     return day
+
+
+def _sessions_of(arguments: Arguments, days_before: int) -> list[ReplaySession]:
+    """The recorded sessions so many days before the day; none if there are none."""
+    try:
+        return read_sessions(arguments.sessions, arguments.day - timedelta(days=days_before))
+    except NoSessionsOnDate:
+        return []
 
 
 def _close(at: Platform, market: MarketDay, console: Console) -> None:
@@ -171,12 +197,12 @@ def _replay(at: Platform, arguments: Arguments, sessions: list[ReplaySession], c
             holder: stack.enter_context(at.process(f"oracle-{holder}", replay.command(holder), {}))
             for holder in HOLDERS
         }
-        expected = sum(plan_of(session).charged_wh for session in sessions)
         with _progress(console) as progress:
             task = progress.add_task("", total=None)
             _watch(oracles, at.folder, lambda text: progress.update(task, description=text))
     charged = sum(s["import_wh"] for s in at.items("/v1/stations", limit=200))
-    at.say(f"the meters' registers moved {_kwh(expected)}; settled so far {_kwh(charged)}")
+    needed = sum(session.delivered_wh for session in sessions)
+    at.say(f"drivers needed {_kwh(needed)}; settled so far {_kwh(charged)}, with what was sold back and bought again")
 
 
 def _watch(oracles: dict[str, subprocess.Popen[bytes]], folder: Path, show: Callable[[str], None]) -> None:
@@ -310,6 +336,12 @@ def _print_day(console: Console, figures: DayFigures, seconds: float) -> None:
     ):
         table.add_row(name, value)
     console.print(table)
+    beside = Table(title="The site, uncontrolled and scheduled", title_justify="left")
+    for name in ("", "uncontrolled (computed)", "scheduled (settled)"):
+        beside.add_column(name, justify="right" if name else "left")
+    for row in figures.schedule.table():
+        beside.add_row(*row)
+    console.print(beside)
 
 
 def _kwh(energy_wh: int) -> str:

@@ -32,8 +32,10 @@ from oracle.plan_file import add_plan
 from oracle.sun import Sun
 from scripts.chain import Sender, connect, open_key
 from scripts.platform import Platform, PlatformFailed
+from scripts.site_day import SiteDay
 
 ZONE = 1
+PLANS, SET_POINTS = "plans.jsonl", "set-points.jsonl"
 LIMIT_WH = EnergyWh(100_000)
 """What the zone's connection carries in an interval, either way: 400 kW."""
 BIDDING_S, COMMITTING_S = 600, GATE_S - REVEAL_S
@@ -151,8 +153,8 @@ class Bidders:
         """How many the backend has taken."""
         return self._inbox.taken
 
-    def arrive(self, account: AccountId, session: ReplaySession, moved: Moved | None = None) -> None:
-        """A vehicle that takes part comes, or is there already and has moved so much."""
+    def arrive(self, account: AccountId, session: ReplaySession) -> None:
+        """A vehicle that takes part comes, or is there already."""
         self._bidding[account] = VehicleBidding(
             account,
             stay_of(session),
@@ -161,7 +163,7 @@ class Bidders:
             tariffs=self.prices,
             forecast=self._forecast,
         )
-        self._moved[account] = moved or Moved()
+        self._moved[account] = Moved()
         self._bidding[account].metered(session.arrival_s, self._moved[account])
 
     def bid(self, interval_s: UnixSeconds) -> list[AccountId]:
@@ -192,6 +194,11 @@ class Bidders:
         traded = self._traded(interval_s)
         self._forecast.note(interval_s, None if price is None else PriceMicroPerKwh(price))
         return {account: self._plan(account, interval_s, traded) for account in present}
+
+    def metered(self, time_s: int, account: AccountId, moved: Moved) -> None:
+        """What a vehicle moved since its arrival, and will have moved by then."""
+        self._moved[account] = moved
+        self._bidding[account].metered(UnixSeconds(time_s), moved)
 
     def over(self, interval_s: UnixSeconds) -> int | None:
         """The price of an auction that is over. NotOver until it is."""
@@ -242,14 +249,18 @@ class MarketDay:
         """How many the backend has taken."""
         return self._bidders.orders
 
-    def run(self, intervals: Sequence[UnixSeconds], plan: Path, show: Callable[[str], None]) -> None:
-        """Trades them in turn, and writes down what is planned for each."""
+    def run(self, intervals: Sequence[UnixSeconds], site: SiteDay, folder: Path, show: Callable[[str], None]) -> None:
+        """Trades them in turn, and writes down what agents plan for each, and what the site's schedule makes of it."""
         for number, interval_s in enumerate(intervals, 1):
             self._contracts.move_to(interval_s - BIDDING_S)
             present = self._bidders.bid(interval_s)
             self._contracts.move_to(interval_s - COMMITTING_S)
             price = self._wait(interval_s)
-            add_plan(plan, interval_s, self._bidders.plan(interval_s, present, price))
+            commitments = self._bidders.plan(interval_s, present, price)
+            add_plan(folder / PLANS, interval_s, commitments)
+            add_plan(folder / SET_POINTS, interval_s, site.set_points(interval_s, commitments))
+            for account in commitments:
+                self._bidders.metered(interval_s + MARKET_INTERVAL_S, account, site.moved(account))
             show(f"{number} of {len(intervals)} auctions, {self.orders:,} orders")
 
     def _wait(self, interval_s: UnixSeconds) -> int | None:

@@ -40,6 +40,13 @@ class Market(Protocol):
     def plots(self, day: date, zone: ZoneInfo) -> dict[str, str]: ...
 
 
+class Schedule(Protocol):
+    """What the report shows of the site's schedule (scripts/schedule_report.py)."""
+
+    def table(self) -> list[tuple[str, str, str]]: ...
+    def plot(self, day: date, zone: ZoneInfo) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayFigures:
     """All that the report shows, as the REST interface and the audit give it."""
@@ -53,6 +60,7 @@ class DayFigures:
     operator: int
     audit: dict[str, Any]
     market: Market
+    schedule: Schedule
     modelled: str
 
     @property
@@ -80,6 +88,8 @@ def write_report(figures: DayFigures, path: Path) -> Path:
         market=figures.market,
         shown=f"{datetime.fromtimestamp(figures.market.shown_s, figures.zone):%H:%M}",
         plots=figures.market.plots(figures.day, figures.zone),
+        schedule=figures.schedule.table(),
+        loads=figures.schedule.plot(figures.day, figures.zone),
         tally=tally,
     )
     path.write_text(page, encoding="utf-8")
@@ -209,6 +219,12 @@ what the audit re-derived.</p>
 {{ tally.rows }} rows, {{ tally.meter_readings }} meter and {{ tally.bms_readings }} BMS readings,
 {{ tally.authorisations }} authorisations and {{ tally.accounts }} balances re-derived from the chain
 and {{ tally.blobs }} blobs.</p>{% endif %}
+<h2>Uncontrolled and scheduled</h2>
+<p>Uncontrolled is computed: everybody charges from arrival on. Scheduled is what flowed, was metered, signed and
+settled. The demand charge is the demo's own price and nobody is billed for it.</p>
+<table><tr><th></th><th>uncontrolled</th><th>scheduled</th></tr>{% for name, plain, planned in schedule %}
+<tr><td>{{ name }}</td><td>{{ plain }}</td><td>{{ planned }}</td></tr>{% endfor %}</table>
+{{ loads|safe }}
 <h2>Market</h2>
 <p>{{ market.points|length }} auctions, {{ market.orders }} orders, each signed; {{ market.cleared }} auctions traded
 {{ "{:,.1f}".format(market.traded_wh / 1000) }} kWh. Metered beside what was traded: {{

@@ -29,10 +29,12 @@ from domain.errors import WattledgerError
 from oracle.acn import read_all_sessions
 from scripts.anvil import ROOT, AnvilFailed, free_port
 from scripts.chain import ChainFailed
-from scripts.day import EXCERPT, PLANS
+from scripts.day import EXCERPT
 from scripts.kept_chain import KeptChain
 from scripts.kubo import KuboFailed, KuboNode, program
+from scripts.market import SET_POINTS
 from scripts.platform import Platform, PlatformFailed, read_json
+from scripts.steward import SITE
 from scripts.supervisor import Service, Supervisor
 
 DEFAULT_PORT = 8000
@@ -150,9 +152,13 @@ class Serving:
         self._run(Service("steward", lambda: steward, wait=lambda process: _wait_for(site, process, at.folder)))
         bidders = [sys.executable, "-m", "scripts.bidders", *beside]
         self._run(Service("bidders", lambda: bidders))
-        plans = ("--plans", str(at.folder / PLANS))
+        points = at.folder / SET_POINTS
+        recorder = ("--backend", at.url, "--site", SITE, "--out", str(points))
+        self._run(Service("set-points", lambda: [sys.executable, "-m", "oracle.cli", "set-points", *recorder]))
         for holder in ("vehicles", "stations"):
-            oracle = functools.partial(self._oracle, holder, [*replay, "--stations", str(site), *plans])
+            oracle = functools.partial(
+                self._oracle, holder, [*replay, "--stations", str(site), "--set-points", str(points)]
+            )
             self._run(Service(f"oracle-{holder}", oracle))
 
     def _oracle(self, holder: str, replay: Sequence[str]) -> list[str]:

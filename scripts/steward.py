@@ -1,4 +1,4 @@
-"""Looks after a replayed site: registers its stations and drivers, opens its market, and keeps prices and money ahead.
+"""Looks after a replayed site: registers stations and drivers, opens the market, keeps prices and money ahead.
 
 `python -m scripts.steward` runs beside a platform for good. Each step looks first what is there already, so it may
 be killed and started again at any time.
@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, AccountId
+from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, SECONDS_PER_HOUR, AccountId
 from oracle.acn import read_all_sessions
+from oracle.plan import USUAL_POWER_W
 from scripts.beside import beside, repeat
 from scripts.chain import ChainFailed
 from scripts.day import DRIVER_DEPOSIT_MICRO, OPERATOR_DEPOSIT_MICRO, PLAIN_EVERY, RATED_POWER_W, operator_account
-from scripts.market import ZONE, Contracts, join, open_zone
+from scripts.market import LIMIT_WH, ZONE, Contracts, join, open_zone
 from scripts.platform import Platform, PlatformFailed
 from scripts.tariffs import MARKET, day_tariffs
 
@@ -29,6 +30,10 @@ DAYS_AHEAD = 2
 MARKET_NOTICE_S = 60
 """Market prices are known so long before they hold."""
 DAY_S = 86_400
+SITE = "replayed"
+LEAST_POWER_W = 1_380
+"""6 A at 230 V: the least that IEC 61851-1 knows."""
+DEMAND_MICRO_PER_KW = 15 * MICRO_PER_EURO
 DRIVERS_PER_STATION = 2
 DRIVER_LOW_MICRO = 30 * MICRO_PER_EURO
 OPERATOR_LOW_MICRO = 1_000 * MICRO_PER_EURO
@@ -64,6 +69,7 @@ class Steward:
         self.look(int(time.time()))
         if not self._registered:
             self.open_market()
+            self.define_site()
             self.write_map()
             self._registered = True
         return LOOK_EVERY_S
@@ -101,6 +107,26 @@ class Steward:
         self.site["traders"] = [accounts[owner] for owner in trading]
         keys = {str(accounts[owner]): owner for owner in trading} | {str(grid): at.addresses["operator"]}
         self.site["market"] = {"grid": grid, "keys": keys}
+
+    def define_site(self) -> None:
+        """What the backend plans: all stations, with what drivers traded as commitments."""
+        stations = [
+            {"station": number, "least_power_w": LEAST_POWER_W, "most_power_w": USUAL_POWER_W}
+            for number in self.site["stations"].values()
+        ]
+        self.at.post(
+            "/v1/sites",
+            {
+                "site": SITE,
+                "zone": str(self.zone),
+                "stations": stations,
+                "import_limit_w": LIMIT_WH * SECONDS_PER_HOUR // MARKET_INTERVAL_S,
+                "demand_micro_per_kw": DEMAND_MICRO_PER_KW,
+                "market_zone": ZONE,
+                "safe_power_w": LEAST_POWER_W,
+            },
+        )
+        self.site["scheduled"] = self.site["drivers"]
 
     def write_map(self) -> None:
         """What the oracles read: they may begin now."""

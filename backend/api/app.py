@@ -19,6 +19,7 @@ from backend.api import (
     reference_page,
     sessions,
     settlements,
+    sites,
     statements,
     stations,
     tariffs,
@@ -66,6 +67,7 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.include_router(settlements.router(services, operator))
     app.include_router(orders.router(services))
     app.include_router(auctions.router(services))
+    app.include_router(sites.router(services, operator))
     app.include_router(debts.router(services))
     app.include_router(transactions.router(services))
     app.include_router(events.router(services))

@@ -244,6 +244,33 @@ class TooManyOrders(WattledgerError):
         self.account, self.retry_after_s = account, retry_after_s
 
 
+# --- sites -------------------------------------------------------------------------------------
+
+
+class UnknownSite(NotFound):
+    """No site has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("no site has this name; /v1/sites lists those there are")
+        self.name = name[:64]
+
+
+class NoSchedule(NotFound):
+    """The site was not planned yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"site {name[:64]} has no plan yet; ask again in a second")
+        self.name = name[:64]
+
+
+class StationElsewhere(WattledgerError):
+    """The station belongs to another site."""
+
+    def __init__(self, station: int) -> None:
+        super().__init__(f"station {station} belongs to another site; take it out there first")
+        self.station = station
+
+
 def _shown(value: object) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 

@@ -16,7 +16,7 @@ from domain.auction.order import SignedOrder
 from domain.text import hex_text
 from domain.wire import Json, order_to_json
 
-ORDERS, AUCTIONS = "orders", "auctions"
+ORDERS, AUCTIONS, SITES = "orders", "auctions", "sites"
 MAX_SUBSCRIBERS = 64
 PAGE = 200
 LOOK_EVERY_S = 0.2

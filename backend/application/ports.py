@@ -46,6 +46,7 @@ from backend.application.records import (
     TransactionRecord,
     VehicleBlob,
 )
+from backend.application.site_ports import NeedTable, SiteTable
 from domain.batch import StatementNumbers
 from domain.car import Archive
 from domain.chain import BlockRef, Call, ChainEvent
@@ -372,6 +373,10 @@ class UnitOfWork(Protocol):
     def positions(self) -> PositionTable: ...
     @property
     def feed(self) -> FeedTable: ...
+    @property
+    def sites(self) -> SiteTable: ...
+    @property
+    def needs(self) -> NeedTable: ...
     def clear_projections(self) -> None:
         """Forgets all that events say, except the events."""
 

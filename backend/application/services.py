@@ -10,9 +10,11 @@ from backend.application.idempotency import Keys
 from backend.application.intake import Intake
 from backend.application.lists import Lists
 from backend.application.market_lists import MarketLists
+from backend.application.needs import Needs
 from backend.application.network import Network
 from backend.application.orders import Orders
 from backend.application.readings import Readings
+from backend.application.scheduling import Scheduling
 from backend.application.sessions import Sessions
 from backend.application.settlements import Settlements
 from backend.application.statements import Statements
@@ -44,3 +46,5 @@ class Services:
     auctions: Auctions
     market: MarketLists
     feed: Feed
+    needs: Needs
+    scheduling: Scheduling

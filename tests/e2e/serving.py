@@ -22,7 +22,7 @@ STOP_LIMIT_S = 30
 LIMIT_S = 60
 A_YEAR = timedelta(days=364)
 HEADER = "arrival,departure,requested_energy (kWh),delivered_energy (kWh),station_id,session_id,estimated_departure"
-PARTS = ("chain", "backend", "steward", "bidders", "oracle-vehicles", "oracle-stations")
+PARTS = ("chain", "backend", "steward", "bidders", "set-points", "oracle-vehicles", "oracle-stations")
 
 
 @dataclass(slots=True)

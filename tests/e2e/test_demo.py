@@ -52,6 +52,25 @@ def test_day_ends_with_a_table_and_no_findings(tampered: Outcome) -> None:
     assert "modelled" in table
 
 
+def test_day_is_shown_uncontrolled_and_scheduled(tampered: Outcome) -> None:
+    table = tampered.text.split("The site, uncontrolled and scheduled")[1].split("report:")[0]
+    for line in ("peak of the vehicles", "cost", "renewable share", "sessions satisfied"):
+        assert line in table
+    satisfied = next(line for line in table.splitlines() if "sessions satisfied" in line)
+    assert satisfied.count("100.0%") == 2
+    assert "Uncontrolled and scheduled" in (tampered.folder / "report.html").read_text()
+
+
+def test_oracles_followed_the_schedule_of_every_vehicle(tampered: Outcome) -> None:
+    site = json.loads((tampered.folder / "site.json").read_text())
+    lines = [json.loads(line) for line in (tampered.folder / "set-points.jsonl").read_text().splitlines()]
+    scheduled = {int(account) for line in lines for account in line["moves"]}
+    assert scheduled == set(site["scheduled"]) > set(site["traders"])
+    told_wh = sum(moves[0] for line in lines for moves in line["moves"].values())
+    tally = json.loads((tampered.folder / "audit.json").read_text())["tally"]
+    assert tally["imported_wh"] == told_wh
+
+
 def test_contracts_are_compared_with_this_build_and_the_deployer_has_let_go(tampered: Outcome) -> None:
     assert "no differences in" in tampered.text
     check = (tampered.folder / "check.log").read_text()
@@ -63,7 +82,7 @@ def test_contracts_are_compared_with_this_build_and_the_deployer_has_let_go(tamp
 
 def test_report_is_one_page_with_plots(tampered: Outcome) -> None:
     page = (tampered.folder / "report.html").read_text()
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
     assert "No findings" in page
     assert "CC BY 4.0" in page
     assert "src=" not in page

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -39,6 +40,17 @@ def test_command_that_is_shown_tells_how_it_stands(served: Served) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing needs attention" in done.stdout
     assert all(f"{part} " in done.stdout for part in PARTS)
+
+
+def test_site_is_planned_live(served: Served) -> None:
+    def plans() -> list[dict[str, Any]]:
+        found = httpx.get(f"{served.url}/v1/schedules?site=replayed", timeout=10)
+        return list(found.json()["items"]) if found.status_code == 200 else []
+
+    wait_until(lambda: bool(plans()))
+    points = httpx.get(f"{served.url}/v1/sites/replayed/set-points", timeout=10).json()
+    assert len(points["set_points"]) == len(httpx.get(f"{served.url}/v1/stations?limit=500").json()["items"])
+    assert all(0 <= one["power_w"] <= 22_000 or one["session"] for one in points["set_points"])
 
 
 def test_second_platform_in_the_same_folder_is_refused(served: Served) -> None:

@@ -16,7 +16,7 @@ from oracle.plan_file import add_plan
 from oracle.sitemap import SiteMap
 from oracle.visits import Visit
 from scripts.bidders import LiveMarket, LivePrices, next_interval
-from scripts.market import Bidders
+from scripts.market import SET_POINTS, Bidders
 from scripts.platform import Platform, PlatformFailed
 
 NOW_S = 1_800_000_000
@@ -38,10 +38,14 @@ class Tariffs:
 class Desk:
     """Bidders that only remember who came."""
 
-    came: dict[int, Moved] = field(default_factory=dict)
+    came: set[int] = field(default_factory=set)
+    moved: dict[int, Moved] = field(default_factory=dict)
 
-    def arrive(self, account: AccountId, _: ReplaySession, moved: Moved) -> None:
-        self.came[account] = moved
+    def arrive(self, account: AccountId, _: ReplaySession) -> None:
+        self.came.add(account)
+
+    def metered(self, _: int, account: AccountId, moved: Moved) -> None:
+        self.moved[account] = moved
 
 
 def tariff(direction: str, price: int, from_s: int, to_s: int) -> dict[str, Any]:
@@ -101,12 +105,11 @@ def test_without_market_tariffs_nobody_bids() -> None:
         prices(tariff("charge", 1, NOW_S, NOW_S + 900))
 
 
-def test_who_is_there_after_a_new_start_goes_on_from_what_was_planned(
-    tmp_path: Path,
-) -> None:
-    plans = tmp_path / "plans"
-    add_plan(plans, UnixSeconds(NOW_S - 1_800), {CAR: Planned(EnergyWh(700), EnergyWh(0))})
-    add_plan(plans, UnixSeconds(NOW_S - 900), {CAR: Planned(EnergyWh(0), EnergyWh(50))})
+def test_who_is_there_after_a_new_start_goes_on_from_what_it_was_told(tmp_path: Path) -> None:
+    points = tmp_path / SET_POINTS
+    for ago_s in range(1_800, -1, -300):
+        told_wh = EnergyWh({1_500: 500, 1_200: 200}.get(ago_s, 0))
+        add_plan(points, UnixSeconds(NOW_S - ago_s), {CAR: Planned(told_wh, EnergyWh(0))})
     coming = [
         visit(OTHER, NOW_S - 7_200, NOW_S - 10),
         visit(CAR, NOW_S - 1_700, NOW_S + 3_600),
@@ -115,11 +118,12 @@ def test_who_is_there_after_a_new_start_goes_on_from_what_was_planned(
     ]
     desk = Desk()
     site = SiteMap(stations={}, accounts={}, traders=[CAR, OTHER])
-    market = LiveMarket(cast(Bidders, desk), prices(*MARKET), iter(coming), site, plans)
+    market = LiveMarket(cast(Bidders, desk), prices(*MARKET), iter(coming), site, tmp_path)
     market.arrivals(NOW_S + 10)
-    assert desk.came == {CAR: Moved(700, 50)}
+    market.meter(NOW_S + 10, UnixSeconds(NOW_S + 900))
+    assert desk.moved == {CAR: Moved(700, 0)}
     market.arrivals(NOW_S + 20)
-    assert set(desk.came) == {CAR, OTHER}
+    assert desk.came == {CAR, OTHER}
 
 
 MARKET = (

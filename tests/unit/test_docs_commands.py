@@ -31,6 +31,7 @@ RUN_ELSEWHERE = {
     ".venv/bin/wattledger status": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger bid": "tests/integration/backend/test_market_api.py",
     ".venv/bin/wattledger auctions": "tests/integration/backend/test_market_api.py",
+    ".venv/bin/wattledger plan data/": "tests/unit/backend/test_plan_command.py",
     ".venv/bin/wattledger positions": "tests/integration/backend/test_market_api.py",
     ".venv/bin/wattledger events": "tests/integration/backend/test_events_command.py",
     ".venv/bin/wattledger evidence": "tests/unit/backend/test_evidence_command.py",

@@ -23,6 +23,7 @@ from backend.adapters.sql.members import Accounts, Stations, Tariffs
 from backend.adapters.sql.metering import Readings, Sessions
 from backend.adapters.sql.orders import Orders
 from backend.adapters.sql.positions import Feed, Positions
+from backend.adapters.sql.sites import Needs, Sites
 from backend.adapters.sql.zones import Zones
 from backend.application.errors import OtherDeployment
 
@@ -84,6 +85,8 @@ class SqlUnitOfWork:
         self.books = Books(connection)
         self.positions = Positions(connection)
         self.feed = Feed(connection)
+        self.sites = Sites(connection)
+        self.needs = Needs(connection)
 
     def clear_projections(self) -> None:
         """Forgets all that events say, except the events; what was settled by us is on its way again."""

@@ -231,11 +231,11 @@ class Tariffs:
             ]
         )
         query = paged(select(table), table.c.tariff, page, equal, valid)
-        return [_tariff(row) for row in self._connection.execute(query).mappings()]
+        return [tariff_of(row) for row in self._connection.execute(query).mappings()]
 
     def numbered(self, numbers: Iterable[int]) -> list[Tariff]:
         query = select(t.tariffs).where(t.tariffs.c.tariff.in_(list(numbers)))
-        return [_tariff(row) for row in self._connection.execute(query).mappings()]
+        return [tariff_of(row) for row in self._connection.execute(query).mappings()]
 
     def of_market(self, payee: int, from_s: int, to_s: int) -> list[Tariff]:
         """A grid account's prices of the market that hold at some time in [from_s, to_s)."""
@@ -314,7 +314,8 @@ def _station(
     )
 
 
-def _tariff(row: RowMapping) -> Tariff:
+def tariff_of(row: RowMapping) -> Tariff:
+    """A row of the table as a tariff."""
     return Tariff(
         tariff=TariffId(row["tariff"]),
         payee=AccountId(row["payee"]),

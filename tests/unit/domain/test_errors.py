@@ -35,6 +35,8 @@ TREE = {
     "SpansIntervals": "ReadingRefused",
     "AuthorisationRefused": "Malformed",
     "NotAuthorised": "WattledgerError",
+    "NeedRefused": "Malformed",
+    "NeedOutdated": "WattledgerError",
     "StatementRefused": "WattledgerError",
     "StationIsSuspended": "WattledgerError",
     "RowsDoNotSum": "StatementRefused",
@@ -64,6 +66,7 @@ TREE = {
     "FillsDiffer": "ClearingRefused",
     "BackstopFilledPastLimit": "ClearingRefused",
     "OrdersCross": "ClearingRefused",
+    "PlanNotFound": "WattledgerError",
 }
 CLASSES: dict[str, type[WattledgerError]] = {
     name: value
@@ -71,7 +74,7 @@ CLASSES: dict[str, type[WattledgerError]] = {
     if isinstance(value, type) and value.__module__ == errors.__name__ and issubclass(value, WattledgerError)
 }
 CARRIERS = {name: cls for name, cls in CLASSES.items() if "__init__" in vars(cls)}
-VALUES: dict[Any, object] = {int: 7, str: "text", bytes: bytes(20)}
+VALUES: dict[Any, object] = {int: 7, float: 0.5, str: "text", bytes: bytes(20)}
 
 
 def example(cls: type[WattledgerError]) -> tuple[WattledgerError, dict[str, object]]:

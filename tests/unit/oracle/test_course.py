@@ -32,9 +32,14 @@ class Agents:
     def takes_part(self, account: AccountId) -> bool:
         return account in self.traders
 
-    def of(self, account: AccountId, interval_s: UnixSeconds) -> Planned | None:
+    @property
+    def step_s(self) -> int:
+        return INTERVAL_S
+
+    def of(self, account: AccountId, start_s: UnixSeconds, end_s: UnixSeconds) -> Planned | None:
         assert account in self.traders
-        number = (interval_s - EIGHT_S) // INTERVAL_S
+        assert start_s < end_s
+        number = (start_s - EIGHT_S) // INTERVAL_S
         self.asked.append(number)
         if not self.taken and not self.given:
             return None

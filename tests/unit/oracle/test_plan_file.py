@@ -17,15 +17,20 @@ def planned(import_wh: int, export_wh: int = 0) -> Planned:
     return Planned(EnergyWh(import_wh), EnergyWh(export_wh))
 
 
+def of(plans: PlanFile, account: AccountId, start_s: UnixSeconds) -> Planned | None:
+    """What is planned for an account that is there to the end of the step."""
+    return plans.of(account, start_s, UnixSeconds(start_s + plans.step_s))
+
+
 def test_lines_are_read_as_they_come(tmp_path: Path) -> None:
     path = tmp_path / "plans"
     plans = PlanFile(path, [CAR, OTHER])
-    assert plans.of(CAR, FIRST) is None
+    assert of(plans, CAR, FIRST) is None
     add_plan(path, FIRST, {CAR: planned(1_650), OTHER: planned(0, 700)})
-    assert plans.of(CAR, FIRST) == planned(1_650)
-    assert plans.of(CAR, SECOND) is None
+    assert of(plans, CAR, FIRST) == planned(1_650)
+    assert of(plans, CAR, SECOND) is None
     add_plan(path, SECOND, {CAR: planned(5)})
-    assert (plans.of(OTHER, FIRST), plans.of(CAR, SECOND), plans.of(OTHER, SECOND)) == (
+    assert (of(plans, OTHER, FIRST), of(plans, CAR, SECOND), of(plans, OTHER, SECOND)) == (
         planned(0, 700),
         planned(5),
         None,
@@ -38,9 +43,9 @@ def test_a_line_that_is_still_being_written_waits(tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
     plans = PlanFile(path, [CAR])
-    assert plans.of(CAR, FIRST) is None
+    assert of(plans, CAR, FIRST) is None
     path.write_bytes(whole)
-    assert plans.of(CAR, FIRST) == planned(1)
+    assert of(plans, CAR, FIRST) == planned(1)
 
 
 def test_only_traders_take_part(tmp_path: Path) -> None:
@@ -70,4 +75,4 @@ def test_a_line_that_is_no_plan_is_named(tmp_path: Path, line: str) -> None:
     with path.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(PlanInvalid, match="line 2"):
-        PlanFile(path, [CAR]).of(CAR, SECOND)
+        of(PlanFile(path, [CAR]), CAR, SECOND)

@@ -1,0 +1,296 @@
+"""From a situation to a plan: the charging problem, the solver's answer, and the set-points that stations get.
+
+Whatever the solver says, the set-points of the slot that runs keep to the limit that holds now, and to what a station
+can do: nothing, or its least power and more.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from backend.application.site_ports import Planner
+from backend.application.site_records import SLOT_S, PlannedStay, ScheduleRecord, SetPoint
+from backend.application.site_situation import HELD_S, NO_LIMIT_W, SILENT_AFTER_S, Present, Situation
+from domain.bidding.stay import WHOLE_BP, Battery
+from domain.schedule.moment import DemandSoFar, Moment
+from domain.schedule.plan import Schedule
+from domain.schedule.problem import Aims, DemandCharge, Prices, Problem, Site, Vehicle, constant
+from domain.text import hex_text
+from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
+
+
+def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord:
+    """A plan of the site; problems name what is not as it should be."""
+    problems = list(known.problems)
+    load_w = sum(_assumed_w(one, known) for one in known.silent)
+    served = [one for one in known.present if one.silent_s is None]
+    problem = _problem(known, served, load_w)
+    schedule = planner.plan(problem, _moment(known, problem, load_w))
+    problems += _short(schedule, served)
+    points = _set_points(known, schedule, served, load_w)
+    problems += _silence(known, points) + _refusals(known) + _limit_problems(known)
+    return ScheduleRecord(
+        site=known.site.serial,
+        made_at_s=known.now_s,
+        reason=reason,
+        how=schedule.how,
+        edges_s=problem.slots.edges_s,
+        limit_w=known.import_limit_w,
+        load_w=tuple(_mean_w(schedule, load_w)),
+        price_micro_per_kwh=known.import_micro_per_kwh,
+        peak_w=known.peak_w,
+        stays=tuple(_stays(schedule, served)),
+        set_points=points,
+        problems=tuple(problems),
+    )
+
+
+# --- the problem -------------------------------------------------------------------------------
+
+
+def _problem(known: Situation, served: Sequence[Present], load_w: int) -> Problem:
+    terms, slots = known.site.terms, known.slots
+    vehicles = tuple(_vehicle(one, known) for one in served if one.missing_wh or one.bought_wh)
+    feeds_in = bool(known.sun_w) or any(vehicle.bought_wh for vehicle in vehicles)
+    paid = zip(known.export_micro_per_kwh, known.import_micro_per_kwh, strict=True)
+    return Problem(
+        slots=slots,
+        vehicles=vehicles,
+        site=Site(
+            import_limit_w=known.import_limit_w,
+            export_limit_w=None if terms.export_limit_w is None else constant(terms.export_limit_w, slots),
+            line_limit_w=terms.line_limit_w,
+            load_w=constant(load_w, slots) if load_w else (),
+            sun_w=known.sun_w,
+        ),
+        prices=Prices(
+            import_micro_per_kwh=known.import_micro_per_kwh,
+            # Energy that earns more than it costs would be moved in circles.
+            export_micro_per_kwh=tuple(min(pair) for pair in paid) if feeds_in else (),
+            demands=_demands(known),
+        ),
+        aims=Aims(peak_target_w=None if terms.peak_target_w is None else PowerW(terms.peak_target_w)),
+    )
+
+
+def _vehicle(one: Present, known: Situation) -> Vehicle:
+    bought = tuple(
+        one.bought_wh.get(start_s - start_s % SLOT_S, 0) * (end_s - start_s) // SLOT_S
+        for start_s, end_s in zip(known.slots.edges_s, known.slots.edges_s[1:], strict=False)
+    )
+    sold_wh = -sum(wh for wh in bought if wh < 0) if one.may_give else 0
+    # What was sold is there to be given, and taken again: its agent knows the battery, and bought what is lost.
+    battery = Battery(
+        capacity_wh=EnergyWh(sold_wh + one.missing_wh),
+        stored_wh=EnergyWh(sold_wh),
+        floor_wh=EnergyWh(0),
+        efficiency_bp=WHOLE_BP,
+        wear_micro_per_kwh=PriceMicroPerKwh(0),
+    )
+    return Vehicle(
+        session=one.session.hex(),
+        arrival_s=UnixSeconds(min(one.arrived_s, known.now_s)),
+        departure_s=UnixSeconds(one.departure_s),
+        need_wh=EnergyWh(one.missing_wh),
+        power_w=PowerW(one.power_w),
+        least_power_w=PowerW(min(one.station.least_power_w, one.power_w)),
+        lines=one.station.lines,
+        export_power_w=PowerW(one.power_w if sold_wh else 0),
+        battery=battery if sold_wh else None,
+        bought_wh=bought if any(bought) else (),
+    )
+
+
+def _demands(known: Situation) -> tuple[DemandCharge, ...]:
+    """The month's charge with the peak so far, and the next month's where the plan reaches into it."""
+    price, count = known.site.terms.demand_micro_per_kw, len(known.slots)
+    if not price:
+        return ()
+    here = sum(start_s < known.period_ends_s for start_s in known.slots.edges_s[:-1])
+    now = DemandCharge(
+        price_micro_per_kw=price,
+        from_slot=0,
+        to_slot=here,
+        peak_w=PowerW(known.peak_w),
+        used_wh=EnergyWh(known.used_wh),
+    )
+    later = DemandCharge(price_micro_per_kw=price, from_slot=here, to_slot=count)
+    return (now, later) if here < count else (now,)
+
+
+def _moment(known: Situation, problem: Problem, load_w: int) -> Moment:
+    terms, prices = known.site.terms, problem.prices
+    demand = DemandSoFar(
+        price_micro_per_kw=terms.demand_micro_per_kw,
+        until_s=UnixSeconds(known.period_ends_s),
+        interval_s=SLOT_S,
+        peak_w=PowerW(known.peak_w),
+        used_wh=EnergyWh(known.used_wh),
+    )
+    return Moment(
+        now_s=UnixSeconds(known.now_s),
+        ends_s=UnixSeconds(problem.slots.edges_s[1]),
+        slot_s=SLOT_S,
+        vehicles=problem.vehicles,
+        import_micro_per_kwh=prices.import_micro_per_kwh,
+        export_micro_per_kwh=prices.export_micro_per_kwh,
+        demand=demand if terms.demand_micro_per_kw else None,
+        import_limit_w=None if known.import_limit_w is None else PowerW(known.import_limit_w[0]),
+        export_limit_w=None if terms.export_limit_w is None else PowerW(terms.export_limit_w),
+        line_limit_w=terms.line_limit_w,
+        load_w=(load_w,),
+        sun_w=known.sun_w[:1],
+    )
+
+
+# --- set-points --------------------------------------------------------------------------------
+
+
+def _set_points(known: Situation, schedule: Schedule, served: Sequence[Present], load_w: int) -> tuple[SetPoint, ...]:
+    """One for each station of the site; those without anybody to serve get nothing."""
+    planned = {one.session: one.power_w for one in schedule.set_points()}
+    sold = {vehicle.session: min(0, vehicle.bought_wh[0]) for vehicle in schedule.problem.vehicles if vehicle.bought_wh}
+    seconds = int(schedule.columns.slot_seconds[0])
+    # Nothing is given that was not sold.
+    planned = {
+        session: max(power_w, sold.get(session, 0) * SECONDS_PER_HOUR // seconds)
+        for session, power_w in planned.items()
+    }
+    wanted = {one.station.station: planned.get(one.session.hex(), 0) for one in served}
+    allowed = _allowed(wanted, served, _room_w(known, load_w))
+    allowed |= {one.station.station: _silent_w(one, known) for one in known.silent}
+    present = {one.station.station: one for one in known.present}
+    found = []
+    for station in known.site.numbers:
+        power_w, there = allowed.get(station, 0), present.get(station)
+        since_s = there.last.flows_since_s if there and there.last else None
+        found.append(
+            SetPoint(
+                station=station,
+                session=there.session if there else None,
+                power_w=power_w,
+                flows_since_s=None if not power_w else known.now_s if since_s is None else since_s,
+            )
+        )
+    return tuple(found)
+
+
+def _allowed(wanted: Mapping[int, int], served: Sequence[Present], room_w: int | None) -> dict[int, int]:
+    """Powers that stations can have: those below their least get it if there is room, and else nothing."""
+    found: dict[int, int] = {}
+    least = {one.station.station: min(one.station.least_power_w, one.power_w) for one in served}
+    left_w = room_w
+    for station, power_w in sorted(wanted.items(), key=lambda item: (-item[1], item[0])):
+        given_w = max(power_w, least[station]) if power_w > 0 else power_w
+        if left_w is not None and given_w > max(0, left_w):
+            given_w = left_w if left_w >= max(1, least[station]) else 0
+        found[station] = given_w
+        left_w = None if left_w is None else left_w - given_w
+    return found
+
+
+def _room_w(known: Situation, load_w: int) -> int | None:
+    """What the stations may draw now together, beside those that are silent."""
+    if known.import_limit_w is None:
+        return None
+    sun_w = known.sun_w[0] if known.sun_w else 0
+    return max(0, known.import_limit_w[0] + sun_w - load_w)
+
+
+def _silent_w(one: Present, known: Situation) -> int:
+    """The set-point of a silent station: the last one, at most what may flow at all; then the safe power."""
+    last_w = one.last.power_w if one.last else 0
+    if _held(one, known):
+        last_w = known.site.terms.safe_power_w
+    limit_w = known.import_limit_w[0] if known.import_limit_w else NO_LIMIT_W
+    return min(last_w, limit_w)
+
+
+def _assumed_w(one: Present, known: Situation) -> int:
+    """What a silent station is counted with."""
+    if _held(one, known):
+        return known.site.terms.safe_power_w
+    return max(0, one.last.power_w if one.last else 0)
+
+
+def _held(one: Present, known: Situation) -> bool:
+    """Whether it is silent for so long that it goes to the safe power."""
+    return one.silent_s is not None and known.now_s - one.silent_s > SILENT_AFTER_S + HELD_S
+
+
+# --- what is said of it ------------------------------------------------------------------------
+
+
+def _stays(schedule: Schedule, served: Sequence[Present]) -> list[PlannedStay]:
+    columns = schedule.columns
+    numbers = {vehicle.session: number for number, vehicle in enumerate(columns.problem.vehicles)}
+    net_wh, count = schedule.import_wh - schedule.export_wh, len(columns.problem.slots)
+    found = []
+    for one in served:
+        power_w = np.zeros(count, dtype=np.int64)
+        number = numbers.get(one.session.hex())
+        if number is not None:
+            mine = slice(columns.first[number], columns.first[number + 1])
+            power_w[columns.slot[mine]] = net_wh[mine] * SECONDS_PER_HOUR // np.maximum(1, columns.seconds[mine])
+        found.append(
+            PlannedStay(
+                station=one.station.station,
+                session=one.session,
+                account=one.account,
+                need_wh=one.missing_wh,
+                departure_s=one.departure_s,
+                power_w=tuple(power_w.tolist()),
+            )
+        )
+    return found
+
+
+def _mean_w(schedule: Schedule, load_w: int) -> list[int]:
+    """What the site's stations draw by slot."""
+    seconds = schedule.columns.slot_seconds
+    mean: list[int] = (schedule.net_wh * SECONDS_PER_HOUR // seconds + load_w).tolist()
+    return mean
+
+
+def _short(schedule: Schedule, served: Sequence[Present]) -> list[str]:
+    """Who does not get what it needs, and whether its stay or the site is too tight."""
+    columns = schedule.columns
+    stations = {one.session.hex(): one.station.station for one in served}
+    found = []
+    rows = zip(columns.problem.vehicles, columns.possible_wh.tolist(), schedule.charged_wh.tolist(), strict=True)
+    for vehicle, possible_wh, charged_wh in rows:
+        who = f"station {stations[vehicle.session]}, session 0x{vehicle.session}"
+        if vehicle.need_wh > possible_wh:
+            found.append(
+                f"{who}: {vehicle.need_wh} Wh are needed, its stay allows {possible_wh} Wh; it gets what is possible"
+            )
+        elif schedule.how.startswith("optimum") and charged_wh + len(columns.problem.slots) < vehicle.need_wh:
+            found.append(f"{who}: the site's limits leave {charged_wh} of {vehicle.need_wh} Wh")
+    return found
+
+
+def _silence(known: Situation, points: Sequence[SetPoint]) -> list[str]:
+    powers = {point.station: point.power_w for point in points}
+    return [
+        f"station {one.station.station}, session {hex_text(one.session)}: no reading since {one.silent_s}; it is "
+        f"counted with {_assumed_w(one, known)} W and set to {powers[one.station.station]} W"
+        for one in known.silent
+    ]
+
+
+def _refusals(known: Situation) -> list[str]:
+    return [
+        f"station {one.station.station}, session {hex_text(one.session)}: its vehicle took nothing of "
+        f"{one.last.power_w if one.last else 0} W for a quarter of an hour; it is asked again later"
+        for one in known.present
+        if one.refuses
+    ]
+
+
+def _limit_problems(known: Situation) -> list[str]:
+    """A limit under which no station reaches its least power."""
+    limit_w = known.import_limit_w[0] if known.import_limit_w else NO_LIMIT_W
+    least_w = min((one.station.least_power_w for one in known.present), default=0)
+    if known.present and limit_w < least_w:
+        return [f"the limit of {limit_w} W lets no station reach its least power of {least_w} W"]
+    return []

@@ -1,0 +1,71 @@
+"""What the use cases around sites need of the world, beside what is in `ports`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from backend.application.filters import Page
+from backend.application.site_records import (
+    LimitCommand,
+    NeedRecord,
+    OpenSession,
+    Register,
+    ScheduleRecord,
+    SiteRecord,
+    SiteTerms,
+)
+from domain.schedule.moment import Moment
+from domain.schedule.plan import Schedule
+from domain.schedule.problem import Problem
+from domain.tariff import Direction, Tariff
+
+
+class SiteTable(Protocol):
+    """Sites, their limits and plans, and what is known at their stations."""
+
+    def find(self, name: str) -> SiteRecord | None: ...
+    def page(self, page: Page) -> list[SiteRecord]: ...
+    def owners(self, stations: Iterable[int]) -> dict[int, int]:
+        """The sites that stations belong to, by serial."""
+
+    def define(self, terms: SiteTerms, now_s: int) -> SiteRecord:
+        """Keeps a site; in the place of the one of its name, if there is one."""
+
+    def command(self, command: LimitCommand) -> LimitCommand:
+        """Keeps a limit; the latest ones of a site alone are kept."""
+
+    def limits(self, site: int, page: Page) -> list[LimitCommand]: ...
+    def limits_between(self, site: int, from_s: int, to_s: int) -> list[LimitCommand]: ...
+    def keep_plan(self, schedule: ScheduleRecord) -> None: ...
+    def plan(self, site: int) -> ScheduleRecord | None: ...
+    def peak(self, site: int, period_s: int) -> tuple[int, int] | None:
+        """The peak of a billing period so far, and the end of the last interval that was counted."""
+
+    def keep_peak(self, site: int, period_s: int, peak_w: int, counted_until_s: int) -> None: ...
+    def news(self) -> tuple[int, ...]:
+        """Numbers that change with every new session, need, limit, tariff or site."""
+
+    def open_sessions(self, stations: Iterable[int], now_s: int) -> dict[int, OpenSession]:
+        """The latest session at each station that is valid now."""
+
+    def before_session(self, station: int, session: bytes, last: int) -> Register | None:
+        """What the meter showed before the session's first reading, up to number `last`."""
+
+    def registers(self, stations: Iterable[int], time_s: int) -> dict[int, Register]:
+        """What each meter showed last, up to a time."""
+
+    def tariffs(self, payee: int, directions: Sequence[Direction], from_s: int, to_s: int) -> list[Tariff]:
+        """An operator's tariffs that are valid somewhen within the time."""
+
+
+class NeedTable(Protocol):
+    def find(self, session: bytes) -> NeedRecord | None: ...
+    def named(self, sessions: Iterable[bytes]) -> Mapping[bytes, NeedRecord]: ...
+    def keep(self, record: NeedRecord) -> NeedRecord:
+        """In the place of the session's one before."""
+
+
+class Planner(Protocol):
+    """Finds a plan for a site, in a bounded time, whatever the problem."""
+
+    def plan(self, problem: Problem, moment: Moment) -> Schedule:
+        """`moment` is the same situation for who decides one slot at a time."""

@@ -1,0 +1,127 @@
+"""Sites over REST: defined, planned within moments, limited at once, streamed, and taken up again after a restart."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from domain.need import ChargingNeed, SignedNeed
+from domain.session import Session
+from domain.units import EnergyWh, UnixSeconds
+from domain.wire import Json, need_to_json
+from tests.integration.backend.refusals import refused, wait_until
+from tests.integration.backend.site import Api, Driver, Meter, SavedSite, new_driver, new_meter, running
+from tests.integration.backend.test_market_api import Subscriber, began
+
+LIMIT_S = 20
+
+
+@pytest.fixture(scope="module")
+def api(with_contracts: SavedSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with with_contracts.restored(tmp_path_factory.mktemp("sites")) as at, running(at) as backend:
+        yield backend
+
+
+def site_of(name: str, *meters: Meter, **terms: Any) -> Json:
+    return {"site": name, "zone": "Europe/Amsterdam", "stations": [{"station": one.station} for one in meters]} | terms
+
+
+def need(api: Api, driver: Driver, session: Session, wh: int, **other: Any) -> Json:
+    now_s = int(time.time())
+    numbers: dict[str, Any] = {
+        "session": session.session_id,
+        "energy_wh": EnergyWh(wh),
+        "departure_s": UnixSeconds(now_s + 3_600),
+        "time_s": UnixSeconds(now_s),
+    }
+    asked = ChargingNeed(**(numbers | other))
+    return need_to_json(SignedNeed(asked, driver.key.sign(api.domains[1].digest(asked.struct_hash()))))
+
+
+def power_of(api: Api, name: str) -> int:
+    return sum(one["power_w"] for one in api.get(f"/v1/sites/{name}/set-points")["set_points"])
+
+
+def planned(api: Api, name: str) -> bool:
+    return bool(api.get("/v1/schedules", site=name)["items"])
+
+
+def test_site_is_planned_from_authorisation_to_limit(api: Api) -> None:
+    meter, driver = new_meter(api), new_driver(api)
+    assert api.operate("/v1/sites", site_of("way", meter, import_limit_w=11_000))["site"] == "way"
+    wait_until(lambda: planned(api, "way"), LIMIT_S)
+    serial = [one["site"] for one in api.get("/v1/sites")["items"]].index("way")
+    assert serial >= 0
+    events = began(Subscriber(api, "/v1/sites/way/stream"))
+
+    session = driver.authorise(api, meter.station)
+    assert api.post("/v1/needs", need(api, driver, session, 9_000)).status_code == 201
+    wait_until(lambda: power_of(api, "way") > 0, LIMIT_S)
+    [plan] = api.get("/v1/schedules", site="way")["items"]
+    assert [(one["station"], one["need_wh"]) for one in plan["stays"]] == [(meter.station, 9_000)]
+    assert max(plan["load_w"]) <= 11_000
+
+    now_s = int(time.time())
+    answer = api.operate("/v1/sites/way/limits", {"import_limit_w": 0, "to": now_s + 600})
+    assert [one["power_w"] for one in answer["set_points"]] == [0]
+    assert power_of(api, "way") == 0
+    assert answer["limit"]["to"] == now_s + 600
+    assert [one["import_limit_w"] for one in api.get("/v1/sites/way/limits")["items"]] == [0]
+    wait_until(lambda: events.named().count("set-points") >= 2, LIMIT_S)
+
+
+def test_need_is_answered_and_refused_like_other_signed_messages(api: Api) -> None:
+    meter, driver, other = new_meter(api), new_driver(api), new_driver(api)
+    session = driver.authorise(api, meter.station, max_energy_wh=EnergyWh(10_000))
+    body = need(api, driver, session, 5_000)
+
+    assert [api.post("/v1/needs", body).status_code for _ in range(2)] == [201, 200]
+    refused(api.post("/v1/needs", body | {"energy_wh": 6_000}), 403, "wrong-signer")
+    refused(api.post("/v1/needs", body | {"more": 1}), 422, "malformed")
+    refused(api.post("/v1/needs", need(api, driver, session, 10_001)), 422, "need-refused")
+    refused(api.post("/v1/needs", need(api, other, session, 5_000)), 403, "wrong-signer")
+    refused(api.post("/v1/needs", need(api, driver, session, 4_000, time_s=UnixSeconds(5))), 409, "need-outdated")
+    unknown = ChargingNeed(session=bytes(32), energy_wh=EnergyWh(1), departure_s=UnixSeconds(9), time_s=UnixSeconds(5))
+    refused(api.post("/v1/needs", need_to_json(SignedNeed(unknown, bytes(65)))), 404, "unknown-session")
+
+
+def test_bad_sites_and_limits_are_refused(api: Api) -> None:
+    meter = new_meter(api)
+    body = site_of("bad", meter)
+    send = api.operator_http.post
+
+    refused(api.post("/v1/sites", body), 401, "unauthorised")
+    refused(send("/v1/sites", json=body | {"import_limit_w": 0}), 422, "malformed")
+    refused(send("/v1/sites", json=body | {"import_limit_w": -1}), 422, "malformed")
+    refused(send("/v1/sites", json=body | {"zone": "Mars"}), 422, "malformed")
+    refused(send("/v1/sites", json=body | {"stations": [{"station": 9_999}]}), 404, "unknown-station")
+    refused(send("/v1/sites", json=body | {"stations": [{"station": meter.station, "lines": [3]}]}), 422, "malformed")
+    assert send("/v1/sites", json=body).status_code == 201
+    assert send("/v1/sites", json=body | {"import_limit_w": 5}).status_code == 200
+    refused(send("/v1/sites", json=body | {"site": "other"}), 409, "station-elsewhere")
+    refused(
+        send("/v1/sites/none/limits", json={"import_limit_w": 0, "to": int(time.time()) + 600}), 404, "unknown-site"
+    )
+    refused(send("/v1/sites/bad/limits", json={"import_limit_w": 0, "to": 5}), 422, "malformed")
+    refused(send("/v1/sites/bad/limits", json={"import_limit_w": -1, "to": int(time.time()) + 600}), 422, "malformed")
+    refused(api.post("/v1/sites/bad/limits", {"import_limit_w": 0, "to": int(time.time()) + 600}), 401, "unauthorised")
+    refused(api.http.get("/v1/sites/none/set-points"), 404, "unknown-site")
+    refused(api.http.get("/v1/schedules?site=none"), 404, "unknown-site")
+    refused(api.http.get("/v1/sites/NONE"), 422, "malformed")
+
+
+def test_plan_goes_on_when_the_backend_is_started_again(
+    with_contracts: SavedSite, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with with_contracts.restored(tmp_path_factory.mktemp("again")) as at:
+        with running(at) as first:
+            meter, driver = new_meter(first), new_driver(first)
+            first.operate("/v1/sites", site_of("again", meter))
+            session = driver.authorise(first, meter.station)
+            first.post("/v1/needs", need(first, driver, session, 9_000))
+            wait_until(lambda: planned(first, "again") and power_of(first, "again") > 0, LIMIT_S)
+            first.operate("/v1/sites/again/limits", {"import_limit_w": 2_000, "to": int(time.time()) + 600})
+        with running(at) as second:
+            wait_until(lambda: second.get("/v1/sites/again/set-points")["reason"] == "start", LIMIT_S)
+            assert 0 < power_of(second, "again") <= 2_000
