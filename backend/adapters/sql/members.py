@@ -242,7 +242,7 @@ class Tariffs:
         table, market = t.tariffs, [int(one) for one in Direction if one.market]
         query = select(table).where(table.c.payee == payee, table.c.direction.in_(market))
         query = query.where(table.c.valid_from_s < to_s, table.c.valid_to_s > from_s).order_by(table.c.tariff)
-        return [_tariff(row) for row in self._connection.execute(query).mappings()]
+        return [tariff_of(row) for row in self._connection.execute(query).mappings()]
 
     def published(self, tariff: Tariff) -> None:
         self._connection.execute(
