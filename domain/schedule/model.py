@@ -1,9 +1,9 @@
 """The linear program of a charging problem, as a sparse matrix for HiGHS.
 
 Variables, all in Wh but the demand's (W): what each pair takes (x) and gives back (g); what a battery stores after a
-pair (s); what of a battery's target is missing (u); the vehicles' net draw of a slot (n), what the site draws and feeds
-in (imports, exports); excess over the peak so far and over the target; and what a vehicle that traded ahead draws over
-and under what it bought. Costs are micro-euro per Wh.
+pair (s); what of a battery's target is missing (u); what the vehicles draw in a slot, with the sun that is curtailed
+(drawn), what the site draws and feeds in (imports, exports); excess over the peak so far and over the target; and what
+a vehicle that traded ahead draws over and under what it bought. Costs are micro-euro per Wh.
 
 A kWh that is not charged costs `Aims.unmet_micro_per_kwh`: energy planned for a slot is worth that, times how likely
 the vehicle is still there. So nothing is infeasible: what cannot be is left out, the least valuable first.
@@ -15,12 +15,11 @@ import numpy as np
 
 from domain.bidding.stay import WHOLE_BP
 from domain.schedule.columns import Bools, Columns, Floats, Ints
+from domain.schedule.grid import EARLY_MICRO_PER_WH, PLENTY_WH, Grid, intervals
 from domain.schedule.problem import LINES, DemandCharge
 from domain.units import SECONDS_PER_HOUR, WH_PER_KWH
 
 INFINITY = np.inf
-EARLY_MICRO_PER_WH = 1e-3
-"""What the last slot costs more than the first, where all else is alike."""
 
 
 @dataclass
@@ -78,15 +77,16 @@ class ScheduleModel:
     takes: Block
     gives: Ints
     given: Block
+    grid: Grid
 
 
 def build(columns: Columns) -> ScheduleModel:
     """The problem's linear program."""
-    problem, model = columns.problem, Model()
-    early = EARLY_MICRO_PER_WH * columns.slot / max(1, len(problem.slots))
+    problem, model, grid = columns.problem, Model(), Grid.of(columns)
+    early = grid.early[columns.slot]
     batteries = np.array([v.battery is not None for v in problem.vehicles], dtype=np.bool_)
     with_battery = batteries[columns.vehicle] if len(columns) else np.zeros(0, dtype=np.bool_)
-    worth = problem.aims.unmet_micro_per_kwh / WH_PER_KWH
+    worth = grid.unmet
     takes = model.variables(
         np.where(with_battery, 0.0, -worth * columns.presence) + early, 0.0, columns.most_wh.astype(float)
     )
@@ -95,7 +95,7 @@ def build(columns: Columns) -> ScheduleModel:
     given = model.variables(
         wear[columns.vehicle[gives]] - early[gives], 0.0, columns.most_export_wh[gives].astype(float)
     )
-    built = ScheduleModel(columns, model, takes, gives, given)
+    built = ScheduleModel(columns, model, takes, gives, given, grid)
     _needs(built, batteries)
     _batteries(built, worth)
     _site(built)
@@ -135,7 +135,8 @@ def _batteries(built: ScheduleModel, worth: float) -> None:
         model.put(rows, built.takes.columns[pairs], -efficiency)
         giving = np.flatnonzero(given_of[pairs] >= 0)
         model.put(rows[giving], given_of[pairs[giving]], 1.0)
-        target_wh = min(float(battery.capacity_wh), battery.stored_wh + vehicle.need_wh * efficiency)
+        full_wh = float(battery.capacity_wh)
+        target_wh = min(full_wh, battery.stored_wh + vehicle.need_wh * efficiency) - vehicle.spare_wh
         row = model.new_rows(target_wh, INFINITY, 1)
         model.put(row, stored.columns[-1:], 1.0)
         model.put(row, missing.columns, 1.0)
@@ -159,32 +160,25 @@ def _taper(built: ScheduleModel, number: int, stored: Block, start_wh: float) ->
 
 
 def _site(built: ScheduleModel) -> None:
+    """What the vehicles draw, with the sun that is curtailed, lies between the site's limits."""
     columns, model, problem = built.columns, built.model, built.columns.problem
-    site, count = problem.site, len(problem.slots)
-    load_wh, sun_wh = columns.wh_of(site.load_w).astype(float), columns.wh_of(site.sun_w).astype(float)
-    most = np.full(count, INFINITY)
-    least = np.full(count, -INFINITY)
-    if site.import_limit_w is not None:
-        most = np.maximum(0.0, columns.wh_of(site.import_limit_w) - load_wh + sun_wh)
-    if site.export_limit_w is not None:
-        least = -(columns.wh_of(site.export_limit_w) + load_wh)
-    price = np.array(problem.prices.import_micro_per_kwh, dtype=float) / WH_PER_KWH
-    if problem.prices.carbon_micro_per_kwh:
-        price = price + np.array(problem.prices.carbon_micro_per_kwh, dtype=float) / WH_PER_KWH
-    feeds_in = bool(len(built.gives)) or bool(site.sun_w) or bool(columns.trades.any())
-    net = model.variables(np.zeros(count) if feeds_in else price, least, most)
-    rows = model.new_rows(0.0, 0.0, count)
-    model.put(rows, net.columns, -1.0)
+    grid, count = built.grid, len(problem.slots)
+    feeds_in = bool(len(built.gives)) or bool(problem.site.sun_w) or bool(columns.trades.any())
+    other_wh = (grid.load_wh - grid.sun_wh).astype(float)
+    least = np.where(grid.export_wh < PLENTY_WH, -grid.export_wh - other_wh, -INFINITY)
+    most = np.where(grid.import_wh < PLENTY_WH, grid.most_wh.astype(float), INFINITY)
+    drawn = model.variables(np.zeros(count) if feeds_in else grid.price, least, most)
+    rows = model.new_rows(-grid.sun_wh.astype(float), 0.0, count)
+    model.put(rows, drawn.columns, -1.0)
     _put_flows(built, rows[columns.slot], np.ones(len(columns)))
     if feeds_in:
-        _money(built, net, price, load_wh, sun_wh)
-    sun = sun_wh if site.sun_w else np.zeros(count)
+        _money(built, drawn, other_wh)
     for demand in problem.prices.demands:
-        _demand(built, net, demand, load_wh - sun)
+        _demand(built, drawn, demand, other_wh)
     if problem.aims.peak_target_w is not None:
-        _target(built, net, load_wh - sun)
-    if site.line_limit_w is not None:
-        _lines(built, site.line_limit_w)
+        _target(built, drawn, other_wh)
+    if problem.site.line_limit_w is not None:
+        _lines(built, problem.site.line_limit_w)
 
 
 def _put_flows(built: ScheduleModel, rows: Ints, share: Floats) -> None:
@@ -193,18 +187,16 @@ def _put_flows(built: ScheduleModel, rows: Ints, share: Floats) -> None:
     built.model.put(rows[built.gives], built.given.columns, -share[built.gives])
 
 
-def _money(built: ScheduleModel, net: Block, price: Floats, load_wh: Floats, sun_wh: Floats) -> None:
-    """imports - exports = n + load - sun + curtailed; who traded ahead pays for what differs from that instead."""
-    columns, model, prices = built.columns, built.model, built.columns.problem.prices
-    count = len(price)
-    sold = np.array(prices.export_micro_per_kwh, dtype=float) / WH_PER_KWH
-    feed_in = sold if len(sold) else np.zeros(count)
+def _money(built: ScheduleModel, drawn: Block, other_wh: Floats) -> None:
+    """imports - exports = drawn + load - sun; who traded ahead pays for what differs from that instead."""
+    columns, model, grid = built.columns, built.model, built.grid
+    price, feed_in, count = grid.price, grid.feed_in, len(other_wh)
     imports = model.variables(price, 0.0, INFINITY)
     exports = model.variables(EARLY_MICRO_PER_WH - feed_in, 0.0, INFINITY)
-    rows = model.new_rows(load_wh - sun_wh, load_wh, count)
+    rows = model.new_rows(other_wh, other_wh, count)
     model.put(rows, imports.columns, 1.0)
     model.put(rows, exports.columns, -1.0)
-    model.put(rows, net.columns, -1.0)
+    model.put(rows, drawn.columns, -1.0)
     trading = np.flatnonzero(columns.trades)
     if not len(trading):
         return
@@ -223,31 +215,27 @@ def _money(built: ScheduleModel, net: Block, price: Floats, load_wh: Floats, sun
         model.put(target[place[built.gives[giving]]], built.given.columns[giving], -1.0)
 
 
-def _demand(built: ScheduleModel, net: Block, demand: DemandCharge, other_wh: Floats) -> None:
+def _demand(built: ScheduleModel, drawn: Block, demand: DemandCharge, other_wh: Floats) -> None:
     """The mean power of each interval is the peak so far, and what is paid for above it, at most."""
     columns, model = built.columns, built.model
-    edges_s = np.array(columns.problem.slots.edges_s[:-1], dtype=np.int64)
     chosen = np.arange(demand.from_slot, demand.to_slot)
     if not len(chosen):
         return
-    interval, row_of = np.unique(edges_s[chosen] // demand.interval_s, return_inverse=True)
+    row_of, hours, used_wh = intervals(columns, demand)
     above = model.variables(np.array([demand.price_micro_per_kw / WH_PER_KWH]), 0.0, INFINITY)
-    hours = demand.interval_s / SECONDS_PER_HOUR
-    other = np.zeros(len(interval))
+    other = used_wh.astype(float)
     np.add.at(other, row_of, other_wh[chosen])
-    if edges_s[0] // demand.interval_s == interval[0]:
-        other[0] += demand.used_wh
-    rows = model.new_rows(-INFINITY, demand.peak_w * hours - other, len(interval))
-    model.put(rows[row_of], net.columns[chosen], 1.0)
-    model.put(rows, np.full(len(interval), above.start), -hours)
+    rows = model.new_rows(-INFINITY, demand.peak_w * hours - other, len(hours))
+    model.put(rows[row_of], drawn.columns[chosen], 1.0)
+    model.put(rows, np.full(len(hours), above.start), -hours)
 
 
-def _target(built: ScheduleModel, net: Block, other_wh: Floats) -> None:
+def _target(built: ScheduleModel, drawn: Block, other_wh: Floats) -> None:
     columns, model, aims = built.columns, built.model, built.columns.problem.aims
     hours = columns.slot_seconds / SECONDS_PER_HOUR
     over = model.variables(np.array([aims.over_micro_per_kw / WH_PER_KWH]), 0.0, INFINITY)
     rows = model.new_rows(-INFINITY, (aims.peak_target_w or 0) * hours - other_wh, len(hours))
-    model.put(rows, net.columns, 1.0)
+    model.put(rows, drawn.columns, 1.0)
     model.put(rows, np.full(len(hours), over.start), -hours)
 
 

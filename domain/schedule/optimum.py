@@ -9,22 +9,38 @@ from domain.schedule.model import ScheduleModel, build
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import Problem
 from domain.schedule.rounding import whole
+from domain.schedule.transport import transport
 
 LIMIT_S = 300.0
 
 
 def optimum(problem: Problem, *, limit_s: float = LIMIT_S) -> Schedule:
-    """The optimal schedule, rounded to whole Wh; PlanNotFound if the solver needs longer than `limit_s`."""
+    """The optimal schedule in whole Wh: exact by flow, or by linear program and rounded.
+
+    Vehicles may take less than their least power (floor.py). PlanNotFound if the solver needs longer than `limit_s`.
+    """
     columns = Columns.of(problem)
     if not len(columns):
         nothing = np.zeros(0, dtype=np.int64)
-        return Schedule(columns, nothing, nothing, "optimum")
+        return Schedule(columns, nothing, nothing, "optimum: nothing to plan")
+    return transport(columns) or by_program(columns, limit_s=limit_s)
+
+
+def by_program(columns: Columns, *, limit_s: float = LIMIT_S) -> Schedule:
+    """The optimum of the linear program by HiGHS, rounded to whole Wh."""
     built = build(columns)
     values = solve(built, limit_s=limit_s)
     taken = values[built.takes.columns]
     given = np.zeros(len(columns))
     given[built.gives] = values[built.given.columns]
-    return Schedule(columns, *whole(columns, taken, given), "optimum")
+    return Schedule(columns, *whole(columns, taken, given), "optimum by HiGHS")
+
+
+def program_value(columns: Columns, *, limit_s: float = LIMIT_S) -> float:
+    """What the program's optimum costs before rounding, micro-euro: no schedule of the problem costs less."""
+    built = build(columns)
+    cost = np.concatenate([block.cost for block in built.model.blocks])
+    return float(cost @ solve(built, limit_s=limit_s))
 
 
 def solve(built: ScheduleModel, *, limit_s: float) -> Floats:

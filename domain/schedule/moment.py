@@ -1,0 +1,65 @@
+"""What a site knows at a moment, and what decides from it: a policy never sees more than has happened.
+
+`Moment.vehicles` are those that are there now, each with what it still misses (`need_wh`), what its battery holds, its
+true arrival and the departure that was told: it may be wrong, even past. Whatever is given by slot begins with the slot
+that runs, or ends with the one before it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from domain.schedule.problem import Vehicle
+from domain.units import EnergyWh, PowerW, UnixSeconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandSoFar:
+    """The demand charge of the billing period that runs: `peak_w` of its whole intervals, `used_wh` in this one."""
+
+    price_micro_per_kw: int
+    until_s: UnixSeconds
+    interval_s: int
+    peak_w: PowerW
+    used_wh: EnergyWh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The beginning of a slot that ends at `ends_s`. Prices are those published, micro-euro per kWh, by slot from now.
+
+    `load_w` and `sun_w` are means of the slots that are past, the last one last. `read_wh` is what each vehicle's
+    meter counted in the slot before, less what it gave back; a vehicle that was there and is not in it is silent.
+    """
+
+    now_s: UnixSeconds
+    ends_s: UnixSeconds
+    slot_s: int
+    vehicles: tuple[Vehicle, ...]
+    import_micro_per_kwh: Sequence[int]
+    export_micro_per_kwh: Sequence[int] = ()
+    carbon_micro_per_kwh: Sequence[int] = ()
+    demand: DemandSoFar | None = None
+    import_limit_w: PowerW | None = None
+    export_limit_w: PowerW | None = None
+    line_limit_w: tuple[int, int, int] | None = None
+    load_w: Sequence[int] = ()
+    sun_w: Sequence[int] = ()
+    read_wh: Mapping[str, int] = field(default_factory=dict)
+
+
+class Report(NamedTuple):
+    """Something that is not as it should be, in plain words. `session` is empty if it concerns the site."""
+
+    time_s: int
+    session: str
+    text: str
+
+
+class Policy(Protocol):
+    """Decides the power of each vehicle for the slot that begins, W; negative gives back, who is not named gets none."""
+
+    @property
+    def name(self) -> str: ...
+
+    def powers(self, moment: Moment) -> Mapping[str, int]: ...
