@@ -30,9 +30,9 @@ class Violation:
 def check(schedule: Schedule, *, least_power_in: range | None = None) -> list[Violation]:
     """All that the schedule breaks, vehicles first; empty for one that can be carried out.
 
-    Rules: window, power, negative, need, capacity, floor, taper, least power, import limit, export limit, line limit. A
-    vehicle's least power is asked for in the slots of `least_power_in`, everywhere without it. What a site draws beside
-    its vehicles breaks nothing, and all of its sun may be curtailed.
+    Rules: window, power, negative, both ways, need, capacity, floor, taper, least power, import limit, export limit,
+    line limit. A vehicle's least power is asked for in the slots of `least_power_in`, everywhere without it. What a
+    site draws beside its vehicles breaks nothing, and all of its sun may be curtailed.
     """
     problem = schedule.problem
     found: list[Violation] = []
@@ -64,6 +64,8 @@ def _of_powers(
             found.append(Violation("window", where, taken + given))
         if taken < 0 or given < 0:
             found.append(Violation("negative", where, -min(taken, given)))
+        if taken and given:
+            found.append(Violation("both ways", where, min(taken, given)))
         for moved, power_w in ((taken, vehicle.power_w), (given, vehicle.export_power_w)):
             most = power_w * max(0, seconds) // SECONDS_PER_HOUR
             if moved > most:

@@ -21,7 +21,11 @@ PLENTY_WH = np.iinfo(np.int64).max // 8
 
 @dataclass(frozen=True)
 class Grid:
-    """Wh and micro-euro per Wh by slot. Where there is no limit, it is `PLENTY_WH`."""
+    """Wh and micro-euro per Wh by slot. Where there is no limit, it is `PLENTY_WH`.
+
+    `unmet` is what a Wh may cost that would else be missing: what the aims say, and every peak that it may raise. So no
+    price of a peak sheds energy.
+    """
 
     load_wh: Ints
     sun_wh: Ints
@@ -42,7 +46,7 @@ class Grid:
             export_wh=_limit(columns, site.export_limit_w),
             price=_micro_per_wh(prices.import_micro_per_kwh, count) + _micro_per_wh(prices.carbon_micro_per_kwh, count),
             feed_in=_micro_per_wh(prices.export_micro_per_kwh, count),
-            unmet=problem.aims.unmet_micro_per_kwh / WH_PER_KWH,
+            unmet=problem.aims.unmet_micro_per_kwh / WH_PER_KWH + _raised_peaks(columns),
         )
 
     @cached_property
@@ -107,6 +111,17 @@ def intervals(columns: Columns, demand: DemandCharge) -> tuple[Ints, Floats, Int
     seconds = np.bincount(row_of, weights=columns.slot_seconds[chosen], minlength=len(interval))
     runs = interval == edges_s[0] // demand.interval_s
     return row_of, np.maximum(seconds, demand.interval_s) / SECONDS_PER_HOUR, np.where(runs, demand.used_wh, 0)
+
+
+def _raised_peaks(columns: Columns) -> float:
+    """What a Wh costs that raises every peak with a price, micro-euro."""
+    problem, raised = columns.problem, 0.0
+    for demand in problem.prices.demands:
+        raised += demand.price_micro_per_kw / WH_PER_KWH * SECONDS_PER_HOUR / demand.interval_s
+    if problem.aims.peak_target_w is not None:
+        hours = float(np.median(columns.slot_seconds)) / SECONDS_PER_HOUR
+        raised += problem.aims.over_micro_per_kw / WH_PER_KWH / hours
+    return raised
 
 
 def _limit(columns: Columns, limit_w: tuple[int, ...] | None) -> Ints:

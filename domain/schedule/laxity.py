@@ -18,7 +18,7 @@ def raised(powers: Mapping[str, int], moment: Moment, cap_w: PowerW | None = Non
     """
     found = dict(powers)
     urgent = {vehicle.session: urgent_w(vehicle, moment) for vehicle in moment.vehicles}
-    short = [vehicle for vehicle in moment.vehicles if found.get(vehicle.session, 0) < urgent[vehicle.session]]
+    short = [v for v in moment.vehicles if max(0, found.get(v.session, 0)) < urgent[v.session]]
     if not short:
         return found
     for vehicle in short:

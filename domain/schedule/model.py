@@ -9,75 +9,14 @@ A kWh that is not charged costs `Aims.unmet_micro_per_kwh`: energy planned for a
 the vehicle is still there. So nothing is infeasible: what cannot be is left out, the least valuable first.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from domain.bidding.stay import WHOLE_BP
+from domain.schedule.batteries import ask_of_batteries
 from domain.schedule.columns import Bools, Columns, Floats, Ints
 from domain.schedule.grid import EARLY_MICRO_PER_WH, PLENTY_WH, Grid, intervals
 from domain.schedule.problem import LINES, DemandCharge
+from domain.schedule.program import INFINITY, Block, Model, ScheduleModel
 from domain.units import SECONDS_PER_HOUR, WH_PER_KWH
-
-INFINITY = np.inf
-
-
-@dataclass
-class Block:
-    """Variables of one kind: their columns are [start, start + len(cost))."""
-
-    start: int
-    cost: Floats
-    lower: Floats
-    upper: Floats
-
-    @property
-    def columns(self) -> Ints:
-        return np.arange(self.start, self.start + len(self.cost))
-
-
-@dataclass
-class Model:
-    """A linear program under construction: minimise cost @ v, lower <= v <= upper, row_lower <= A v <= row_upper."""
-
-    blocks: list[Block] = field(default_factory=list)
-    rows: list[Ints] = field(default_factory=list)
-    cols: list[Ints] = field(default_factory=list)
-    values: list[Floats] = field(default_factory=list)
-    row_lower: list[Floats] = field(default_factory=list)
-    row_upper: list[Floats] = field(default_factory=list)
-    row_count: int = 0
-
-    def variables(self, cost: Floats, lower: Floats | float, upper: Floats | float) -> Block:
-        start = self.blocks[-1].start + len(self.blocks[-1].cost) if self.blocks else 0
-        full = np.ones(len(cost))
-        block = Block(start, cost, full * lower, full * upper)
-        self.blocks.append(block)
-        return block
-
-    def new_rows(self, lower: Floats | float, upper: Floats | float, count: int) -> Ints:
-        full = np.ones(count)
-        self.row_lower.append(full * lower)
-        self.row_upper.append(full * upper)
-        self.row_count += count
-        return np.arange(self.row_count - count, self.row_count)
-
-    def put(self, rows: Ints, cols: Ints, values: Floats | float) -> None:
-        self.rows.append(rows)
-        self.cols.append(cols)
-        self.values.append(np.ones(len(rows)) * values)
-
-
-@dataclass
-class ScheduleModel:
-    """The program of a problem, and where its pairs are in it. `gives` are the pairs that can give back."""
-
-    columns: Columns
-    model: Model
-    takes: Block
-    gives: Ints
-    given: Block
-    grid: Grid
 
 
 def build(columns: Columns) -> ScheduleModel:
@@ -97,7 +36,7 @@ def build(columns: Columns) -> ScheduleModel:
     )
     built = ScheduleModel(columns, model, takes, gives, given, grid)
     _needs(built, batteries)
-    _batteries(built, worth)
+    ask_of_batteries(built)
     _site(built)
     return built
 
@@ -111,52 +50,6 @@ def _needs(built: ScheduleModel, batteries: Bools) -> None:
     of_pair = rows[columns.vehicle] if len(columns) else rows[:0]
     mine = np.flatnonzero(of_pair >= 0)
     model.put(of_pair[mine], built.takes.columns[mine], 1.0)
-
-
-def _batteries(built: ScheduleModel, worth: float) -> None:
-    """s_t = s_(t-1) + efficiency · x_t - g_t, above the floor, the target at the end, less power in the taper."""
-    columns, model = built.columns, built.model
-    given_of = np.full(len(columns), -1, dtype=np.int64)
-    given_of[built.gives] = built.given.columns
-    for number, vehicle in enumerate(columns.problem.vehicles):
-        battery, first, last = vehicle.battery, columns.first[number], columns.first[number + 1]
-        if battery is None or first == last:
-            continue
-        efficiency = battery.efficiency_bp / WHOLE_BP
-        floor_wh = float(min(battery.floor_wh, battery.stored_wh))
-        stored = model.variables(np.zeros(last - first), floor_wh, float(battery.capacity_wh))
-        missing = model.variables(np.array([worth / efficiency]), 0.0, INFINITY)
-        start = np.zeros(last - first)
-        start[0] = battery.stored_wh
-        rows = model.new_rows(start, start, last - first)
-        model.put(rows, stored.columns, 1.0)
-        model.put(rows[1:], stored.columns[:-1], -1.0)
-        pairs = np.arange(first, last)
-        model.put(rows, built.takes.columns[pairs], -efficiency)
-        giving = np.flatnonzero(given_of[pairs] >= 0)
-        model.put(rows[giving], given_of[pairs[giving]], 1.0)
-        full_wh = float(battery.capacity_wh)
-        target_wh = min(full_wh, battery.stored_wh + vehicle.need_wh * efficiency) - vehicle.spare_wh
-        row = model.new_rows(target_wh, INFINITY, 1)
-        model.put(row, stored.columns[-1:], 1.0)
-        model.put(row, missing.columns, 1.0)
-        if vehicle.taper_bp < WHOLE_BP:
-            _taper(built, number, stored, float(battery.stored_wh))
-
-
-def _taper(built: ScheduleModel, number: int, stored: Block, start_wh: float) -> None:
-    """x_t <= most_t · (capacity - s_(t-1)) / (capacity · (1 - taper))."""
-    columns, model = built.columns, built.model
-    vehicle = columns.problem.vehicles[number]
-    assert vehicle.battery is not None  # noqa: S101 (only vehicles with batteries taper: problem.py)
-    pairs = np.arange(columns.first[number], columns.first[number + 1])
-    capacity_wh = vehicle.battery.capacity_wh
-    slope = columns.most_wh[pairs] / (capacity_wh * (1 - vehicle.taper_bp / WHOLE_BP))
-    upper = slope * capacity_wh
-    upper[0] -= slope[0] * start_wh
-    rows = model.new_rows(-INFINITY, upper, len(pairs))
-    model.put(rows, built.takes.columns[pairs], 1.0)
-    model.put(rows[1:], stored.columns[:-1], slope[1:])
 
 
 def _site(built: ScheduleModel) -> None:

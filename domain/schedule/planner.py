@@ -4,6 +4,7 @@ Power up to the peak that the month will need in any case is as good as paid, so
 solver misses its deadline, or would serve those who are there worse than least laxity first, that decides instead.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -90,8 +91,7 @@ class Planner:
         if self._plan is None or not self._plan.holds(moment, self._tuning.stale_s):
             self._plan = self._new_plan(moment)
         if self._plan is None:
-            free_w = self._free_w(moment)
-            return raised(least_laxity(free_w).powers(moment), moment)
+            return self._fall_back(moment)
         powers = self._plan.next(moment)
         found = raised(powers, moment, self._free_w(moment) if self._departures is not None else None)
         if found != powers:
@@ -107,7 +107,7 @@ class Planner:
         vehicles = [self._ahead(vehicle, moment) for vehicle in moment.vehicles]
         vehicles += self._expected(moment)
         slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
-        vehicles = [vehicle for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        vehicles = [_within(vehicle, slots) for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
         if self._departures is not None:
             vehicles[: len(moment.vehicles)] = [
                 replace(vehicle, presence_bp=self._departures.presence_bp(told, moment.now_s, slots))
@@ -120,6 +120,11 @@ class Planner:
             prices=self._prices(moment, slots),
             aims=Aims(unmet_micro_per_kwh=self._tuning.unmet_micro_per_kwh),
         )
+
+    def _fall_back(self, moment: Moment) -> Mapping[str, int]:
+        """Least laxity first, without a higher peak as far as it can be avoided; a limit of the site is cap enough."""
+        cap_w = self._free_w(moment) if moment.import_limit_w is None else None
+        return raised(least_laxity(cap_w).powers(moment), moment)
 
     def _new_plan(self, moment: Moment) -> "_Kept | None":
         self.replans += 1
@@ -207,20 +212,36 @@ class Planner:
         return (first, replace(first, from_slot=here, to_slot=len(slots), peak_w=PowerW(level_w), used_wh=EnergyWh(0)))
 
 
+def _within(vehicle: Vehicle, slots: Slots) -> Vehicle:
+    """It leaves at the end of a slot, not within one, whose limit it could else use up in half of the time."""
+    edges_s = slots.edges_s
+    end_s = edges_s[max(1, bisect_right(edges_s, vehicle.departure_s) - 1)]
+    if vehicle.departure_s in (end_s, edges_s[0]) or end_s > vehicle.departure_s or end_s <= vehicle.arrival_s:
+        return vehicle
+    return replace(vehicle, departure_s=UnixSeconds(end_s))
+
+
 def _serves(schedule: Schedule, moment: Moment) -> bool:
     """Whether those who are there get as much by their told departures as least laxity first would give them.
 
-    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`.
+    Where the site's limit leaves room for everybody, the plan's own order of aims sees to that, and `raised`. Vehicles
+    that can give back are left to the aims.
     """
     here = slice(0, len(moment.vehicles))
     if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
         return True
-    planned_wh = int((schedule.charged_wh - schedule.sold_wh)[here].sum())
-    if planned_wh >= int(schedule.columns.possible_wh[here].sum()):
+    plain = [vehicle.battery is None for vehicle in moment.vehicles]
+    vehicles = [vehicle for vehicle in moment.vehicles if vehicle.battery is None]
+    planned_wh = int(schedule.charged_wh[here][plain].sum())
+    if planned_wh >= sum(_possible_wh(vehicle, moment) for vehicle in vehicles):
         return True
-    vehicles = [vehicle for vehicle in schedule.problem.vehicles[here] if vehicle.battery is None]
     limit_w = room_w(moment) or 0
     return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
+
+
+def _possible_wh(vehicle: Vehicle, moment: Moment) -> int:
+    seconds = max(vehicle.departure_s, moment.ends_s) - moment.now_s
+    return min(int(vehicle.need_wh), vehicle.power_w * seconds // HOUR_S)
 
 
 class _Kept:

@@ -172,9 +172,9 @@ class Prices:
 class Aims:
     """What a plan is for, the first before the second: no need unmet, no power above the target, least money, early.
 
-    Money may be spent up to `unmet_micro_per_kwh` on a kWh that would else be missing, and up to `over_micro_per_kw`
-    on a kW above `peak_target_w` (None: no target). Orders of magnitude lie between these and tariffs, so that the
-    order holds. Earliness and fairness only choose among plans of the same cost.
+    Money may be spent up to `unmet_micro_per_kwh` on a kWh that would else be missing, beside all peaks that it raises,
+    and up to `over_micro_per_kw` on a kW above `peak_target_w` (None: no target). Orders of magnitude lie between these
+    and tariffs, so that the order holds. Earliness and fairness only choose among plans of the same cost.
     """
 
     unmet_micro_per_kwh: PriceMicroPerKwh = UNMET_MICRO_PER_KWH

@@ -17,12 +17,23 @@ _CLOSE = 1e-6
 
 def whole(columns: Columns, taken: Floats, given: Floats) -> tuple[Ints, Ints]:
     """Whole Wh by pair, taken and given. No limit of vehicle or site is passed; a need that was met is met, if the
-    limits leave room for whole Wh."""
+    limits leave room for whole Wh. Nobody charges and gives back in one slot: what remains of both is stored alike."""
+    taken, given = _one_way(columns, taken, given)
     rounding = _Rounding(columns, _floor_of_sums(columns, taken), _floor_of_sums(columns, given))
     wanted = np.floor(_sums(columns, taken) + _CLOSE).astype(np.int64)
     rounding.keep_limits()
     rounding.give_back(wanted)
     return rounding.taken_wh, rounding.given_wh
+
+
+def _one_way(columns: Columns, taken: Floats, given: Floats) -> tuple[Floats, Floats]:
+    if not given.any():
+        return taken, given
+    batteries = [vehicle.battery for vehicle in columns.problem.vehicles]
+    efficiency = np.array([b.efficiency_bp / WHOLE_BP if b else 1.0 for b in batteries])[columns.vehicle]
+    both = (taken > 0) & (given > 0)
+    stored = taken * efficiency - given
+    return np.where(both, np.maximum(0, stored) / efficiency, taken), np.where(both, np.maximum(0, -stored), given)
 
 
 def _sums(columns: Columns, values: Floats) -> Floats:

@@ -147,7 +147,7 @@ def worth(schedule: Schedule) -> float:
     Sun is curtailed where that costs less, whatever the peak.
     """
     problem, columns = schedule.problem, schedule.columns
-    count, unmet = len(problem.slots), problem.aims.unmet_micro_per_kwh / 1_000
+    count, unmet = len(problem.slots), unmet_micro_per_wh(problem)
     net = [0] * count
     value = 0.0
     charged, given = [0] * len(problem.vehicles), [0] * len(problem.vehicles)
@@ -170,17 +170,28 @@ def worth(schedule: Schedule) -> float:
             efficiency = one.battery.efficiency_bp / WHOLE_BP
             target = min(one.battery.capacity_wh, one.battery.stored_wh + one.need_wh * efficiency)
             value += unmet / efficiency * max(0.0, target - one.battery.stored_wh - x * efficiency + g)
-    return value + sum(_money(problem, slot, net[slot]) for slot in range(count)) + _peaks(problem, net)
+    return value + sum(_money(columns, slot, net[slot]) for slot in range(count)) + _peaks(problem, net)
+
+
+def unmet_micro_per_wh(problem: Problem) -> float:
+    """Without a target for the peak."""
+    raised = sum(4 * demand.price_micro_per_kw for demand in problem.prices.demands)
+    return (problem.aims.unmet_micro_per_kwh + raised) / 1_000
+
+
+def demand_charge(**changes: int) -> DemandCharge:
+    values: dict[str, Any] = {"price_micro_per_kw": 10_000_000, "from_slot": 0, "to_slot": 2, **changes}
+    return DemandCharge(**values)
 
 
 def _wh(power_w: tuple[int, ...], slot: int) -> int:
     return power_w[slot] * SLOT_S // 3_600 if power_w else 0
 
 
-def _money(problem: Problem, slot: int, net_wh: int) -> float:
-    site, prices = problem.site, problem.prices
+def _money(columns: Columns, slot: int, net_wh: int) -> float:
+    site, prices = columns.problem.site, columns.problem.prices
     price = prices.import_micro_per_kwh[slot] / 1_000
-    if not (site.sun_w or any(v.export_power_w for v in problem.vehicles)):
+    if not (site.sun_w or columns.most_export_wh.any()):
         return price * net_wh
     feed_in = prices.export_micro_per_kwh[slot] / 1_000 if prices.export_micro_per_kwh else 0.0
     sun, other = _wh(site.sun_w, slot), net_wh + _wh(site.load_w, slot) - _wh(site.sun_w, slot)
