@@ -10,13 +10,13 @@ import numpy as np
 
 from domain.bidding.stay import WHOLE_BP
 from domain.schedule.columns import Columns, Floats, Ints
-from domain.schedule.program import INFINITY, Row, ScheduleModel
+from domain.schedule.program import INFINITY, Block, Row, ScheduleModel
 
 _CLOSE = 1e-6
 
 
-def ask_of_batteries(built: ScheduleModel) -> None:
-    """What is stored at departure reaches the target, or is missing."""
+def ask_of_batteries(built: ScheduleModel, *, at_once: bool) -> None:
+    """What is stored at departure reaches the target, or is missing. `at_once` puts all limits in from the start."""
     columns, model = built.columns, built.model
     mine = _with_batteries(built)
     if not len(mine):
@@ -34,8 +34,11 @@ def ask_of_batteries(built: ScheduleModel) -> None:
     model.put(of_pair[built.gives], built.given.columns, -1.0)
     given_of = built.given_of
     for number in mine.tolist():
-        if columns.problem.vehicles[number].taper_bp < WHOLE_BP:
-            _taper(built, packs, number, given_of)
+        taper_bp = columns.problem.vehicles[number].taper_bp
+        if at_once or taper_bp < WHOLE_BP:
+            stored = _stored(built, packs, number, given_of)
+            if taper_bp < WHOLE_BP:
+                _taper(built, packs, number, stored)
 
 
 def broken_limits(built: ScheduleModel, values: Floats) -> list[Row]:
@@ -104,24 +107,30 @@ def _worst(beyond: Floats, vehicle: Ints) -> list[int]:
     return [int(run[np.argmax(beyond[run])]) for run in np.split(pairs, begins)]
 
 
-def _taper(built: ScheduleModel, packs: Packs, number: int, given_of: Ints) -> None:
-    """s_t = s_(t-1) + efficiency · x_t - g_t, and x_t <= most_t · (capacity - s_(t-1)) / (capacity · (1 - taper))."""
+def _stored(built: ScheduleModel, packs: Packs, number: int, given_of: Ints) -> Block:
+    """s_t = s_(t-1) + efficiency · x_t - g_t, between floor and capacity."""
     columns, model = built.columns, built.model
     pairs = np.arange(columns.first[number], columns.first[number + 1])
-    capacity_wh, start_wh = packs.capacity_wh[number], packs.stored_wh[number]
-    stored = model.variables(np.zeros(len(pairs)), packs.floor_wh[number], capacity_wh)
+    stored = model.variables(np.zeros(len(pairs)), packs.floor_wh[number], packs.capacity_wh[number])
     start = np.zeros(len(pairs))
-    start[0] = start_wh
+    start[0] = packs.stored_wh[number]
     rows = model.new_rows(start, start, len(pairs))
     model.put(rows, stored.columns, 1.0)
     model.put(rows[1:], stored.columns[:-1], -1.0)
     model.put(rows, built.takes.columns[pairs], -packs.efficiency[number])
     giving = np.flatnonzero(given_of[pairs] >= 0)
     model.put(rows[giving], given_of[pairs[giving]], 1.0)
+    return stored
+
+
+def _taper(built: ScheduleModel, packs: Packs, number: int, stored: Block) -> None:
+    """x_t <= most_t · (capacity - s_(t-1)) / (capacity · (1 - taper))."""
+    columns, model = built.columns, built.model
+    pairs = np.arange(columns.first[number], columns.first[number + 1])
     taper_bp = columns.problem.vehicles[number].taper_bp
-    slope = columns.most_wh[pairs] / (capacity_wh * (1 - taper_bp / WHOLE_BP))
-    upper = slope * capacity_wh
-    upper[0] -= slope[0] * start_wh
+    slope = columns.most_wh[pairs] / (packs.capacity_wh[number] * (1 - taper_bp / WHOLE_BP))
+    upper = slope * packs.capacity_wh[number]
+    upper[0] -= slope[0] * packs.stored_wh[number]
     rows = model.new_rows(-INFINITY, upper, len(pairs))
     model.put(rows, built.takes.columns[pairs], 1.0)
     model.put(rows[1:], stored.columns[:-1], slope[1:])

@@ -19,8 +19,8 @@ from domain.schedule.program import INFINITY, Block, Model, ScheduleModel
 from domain.units import SECONDS_PER_HOUR, WH_PER_KWH
 
 
-def build(columns: Columns) -> ScheduleModel:
-    """The problem's linear program."""
+def build(columns: Columns, *, at_once: bool = False) -> ScheduleModel:
+    """The problem's linear program; `at_once` with every limit of every battery (batteries.py)."""
     problem, model, grid = columns.problem, Model(), Grid.of(columns)
     early = grid.early[columns.slot]
     batteries = np.array([v.battery is not None for v in problem.vehicles], dtype=np.bool_)
@@ -30,13 +30,14 @@ def build(columns: Columns) -> ScheduleModel:
         np.where(with_battery, 0.0, -worth * columns.presence) + early, 0.0, columns.most_wh.astype(float)
     )
     gives = np.flatnonzero(columns.most_export_wh > 0)
-    wear = np.array([v.battery.wear_micro_per_kwh if v.battery else 0 for v in problem.vehicles]) / WH_PER_KWH
+    wear = np.array([0 if v.wear or not v.battery else v.battery.wear_micro_per_kwh for v in problem.vehicles])
     given = model.variables(
-        wear[columns.vehicle[gives]] - early[gives], 0.0, columns.most_export_wh[gives].astype(float)
+        wear[columns.vehicle[gives]] / WH_PER_KWH - early[gives], 0.0, columns.most_export_wh[gives].astype(float)
     )
     built = ScheduleModel(columns, model, takes, gives, given, grid)
     _needs(built, batteries)
-    ask_of_batteries(built)
+    ask_of_batteries(built, at_once=at_once)
+    _wear(built)
     _site(built)
     return built
 
@@ -50,6 +51,22 @@ def _needs(built: ScheduleModel, batteries: Bools) -> None:
     of_pair = rows[columns.vehicle] if len(columns) else rows[:0]
     mine = np.flatnonzero(of_pair >= 0)
     model.put(of_pair[mine], built.takes.columns[mine], 1.0)
+
+
+def _wear(built: ScheduleModel) -> None:
+    """What a stay gives back fills its bands of wear, the cheapest first, as their prices never fall."""
+    columns, model = built.columns, built.model
+    for number, vehicle in enumerate(columns.problem.vehicles):
+        mine = np.flatnonzero(columns.vehicle[built.gives] == number) if vehicle.wear else built.gives[:0]
+        if not len(mine):
+            continue
+        widths = np.diff([float(band.until_wh) for band in vehicle.wear], prepend=0.0)
+        widths[-1] = INFINITY
+        prices = np.array([band.micro_per_kwh for band in vehicle.wear], dtype=float)
+        bands = model.variables(prices / WH_PER_KWH, 0.0, widths)
+        row = model.new_rows(0.0, 0.0, 1)
+        model.put(np.repeat(row, len(mine)), built.given.columns[mine], 1.0)
+        model.put(np.repeat(row, len(widths)), bands.columns, -1.0)
 
 
 def _site(built: ScheduleModel) -> None:

@@ -37,11 +37,15 @@ def by_program(columns: Columns, *, limit_s: float = LIMIT_S) -> Schedule:
     return Schedule(columns, *whole(columns, values[built.takes.columns], given), "optimum by HiGHS")
 
 
-def program_value(columns: Columns, *, limit_s: float = LIMIT_S) -> float:
-    """What the program's optimum costs before rounding, micro-euro: no schedule of the problem costs less."""
-    built = build(columns)
+def program_value(columns: Columns, *, limit_s: float = LIMIT_S, at_once: bool = False) -> float:
+    """What the program's optimum costs before rounding, micro-euro: no schedule of the problem costs less.
+
+    `at_once` solves it with every limit of every battery from the start.
+    """
+    built = build(columns, at_once=at_once)
     cost = np.concatenate([block.cost for block in built.model.blocks])
-    return float(cost @ _solve(built, limit_s))
+    values = solve(built.model, limit_s=limit_s, broken=None) if at_once else _solve(built, limit_s)
+    return float(cost @ values)
 
 
 def _solve(built: ScheduleModel, limit_s: float) -> Floats:

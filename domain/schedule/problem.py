@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.errors import Malformed
+from domain.schedule.wear import Band
 from domain.units import MARKET_INTERVAL_S, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 
 LINES = (0, 1, 2)
@@ -71,7 +72,8 @@ class Vehicle:
     a full battery (the constant-voltage phase). `presence_bp` by slot says how likely it will be there, of 10,000;
     empty means it surely stays until `departure_s`. `bought_wh` by slot is what its account bought (sold, if negative)
     for that slot: a commitment, which deviations settle at the site's prices. `spare_wh` is what a battery holds beyond
-    what it must hold at departure, once its need is met.
+    what it must hold at departure, once its need is met. `wear` prices by depth what it gives back (wear.py), instead
+    of the battery's own price.
     """
 
     session: str
@@ -87,6 +89,7 @@ class Vehicle:
     presence_bp: tuple[int, ...] = ()
     bought_wh: tuple[int, ...] = ()
     spare_wh: EnergyWh = NO_ENERGY
+    wear: tuple[Band, ...] = ()
 
     def __post_init__(self) -> None:
         if self.departure_s <= self.arrival_s:
@@ -101,6 +104,8 @@ class Vehicle:
             raise Malformed(f"session {self.session}: giving back and tapering need a battery")
         if self.spare_wh and (self.need_wh or not 0 <= self.spare_wh <= (self.battery.stored_wh if self.battery else 0)):
             raise Malformed(f"session {self.session}: only what a battery holds, and misses none of, can be to spare")
+        if any(after.micro_per_kwh < before.micro_per_kwh for before, after in pairwise(self.wear)):
+            raise Malformed(f"session {self.session}: wear never costs less when more is given back")
         if not 0 < self.taper_bp <= WHOLE_BP:
             raise Malformed(f"session {self.session}: tapers from {self.taper_bp} of {WHOLE_BP}")
         if any(not 0 <= share <= WHOLE_BP for share in self.presence_bp):

@@ -123,7 +123,9 @@ def least(drawn: Problem) -> float:  # noqa: C901, PLR0915 (one formulation, wri
     | problems(**FULL, sun=True, demand=True)
 )
 def test_program_has_the_value_of_an_independent_formulation(drawn: Problem) -> None:
-    assert program_value(Columns.of(drawn)) == pytest.approx(least(drawn), rel=1e-7, abs=1e-2)
+    value = least(drawn)
+    for at_once in (False, True):
+        assert program_value(Columns.of(drawn), at_once=at_once) == pytest.approx(value, rel=1e-7, abs=1e-2)
 
 
 @settings(max_examples=120, deadline=None)
