@@ -43,6 +43,7 @@ class Moment:
     import_limit_w: PowerW | None = None
     export_limit_w: PowerW | None = None
     line_limit_w: tuple[int, int, int] | None = None
+    circuits_w: tuple[int, ...] = ()
     load_w: Sequence[int] = ()
     sun_w: Sequence[int] = ()
     read_wh: Mapping[str, int] = field(default_factory=dict)

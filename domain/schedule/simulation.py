@@ -147,6 +147,14 @@ class _Simulation:
         self._present: dict[str, _Stay] = {}
         self._read: dict[str, int] = {}
         self._meters = [_Peak(demand) for demand in course.prices.demands]
+        self._bought, self._sold, self._carbon = (
+            np.array(values, dtype=np.int64)
+            for values in (
+                course.prices.import_micro_per_kwh,
+                course.prices.export_micro_per_kwh,
+                course.prices.carbon_micro_per_kwh,
+            )
+        )
         self._load = np.array(course.site.load_w, dtype=np.int64)
         self._sun = np.array(course.site.sun_w, dtype=np.int64)
 
@@ -183,19 +191,20 @@ class _Simulation:
                 self._note_arrival(stay, now_s)
 
     def _moment(self, slot: int, start_s: int, end_s: int) -> Moment:
-        prices, site, to_slot = self._course.prices, self._course.site, self._published(slot)
+        site, to_slot = self._course.site, self._published(slot)
         return Moment(
             now_s=UnixSeconds(start_s),
             ends_s=UnixSeconds(end_s),
             slot_s=end_s - start_s,
             vehicles=tuple(self._seen(stay, start_s) for stay in self._present.values()),
-            import_micro_per_kwh=prices.import_micro_per_kwh[slot:to_slot],
-            export_micro_per_kwh=prices.export_micro_per_kwh[slot:to_slot],
-            carbon_micro_per_kwh=prices.carbon_micro_per_kwh[slot:to_slot],
+            import_micro_per_kwh=self._bought[slot:to_slot],
+            export_micro_per_kwh=self._sold[slot:to_slot],
+            carbon_micro_per_kwh=self._carbon[slot:to_slot],
             demand=next((m.so_far(self._course.slots) for m in self._meters if m.runs(slot)), None),
             import_limit_w=PowerW(site.import_limit_w[slot]) if site.import_limit_w is not None else None,
             export_limit_w=PowerW(site.export_limit_w[slot]) if site.export_limit_w is not None else None,
             line_limit_w=site.line_limit_w,
+            circuits_w=site.circuits_w,
             load_w=self._load[:slot],
             sun_w=self._sun[:slot],
             read_wh=self._read,
@@ -210,6 +219,8 @@ class _Simulation:
         return stay.seen if fault and fault.silent else stay.look()
 
     def _fault(self, session: str, time_s: int) -> Fault | None:
+        if not self._course.faults:
+            return None
         found = (f for f in self._course.faults if f.session == session and f.from_s <= time_s < f.to_s)
         return next(found, None)
 
