@@ -5,7 +5,7 @@ does what its fault says. What nobody may exceed but a policy can, the site's li
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from domain.schedule.moment import DemandSoFar, Moment, Policy, Report
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import DemandCharge, Prices, Problem, Site, Slots, Vehicle
 from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, UnixSeconds
+
+_FIELDS = tuple(field.name for field in fields(Vehicle))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +121,7 @@ class _Stay:
             battery = self.true.battery
             held = replace(battery, stored_wh=EnergyWh(self.stored_wh)) if battery else None
             spare_wh = max(0, self.stored_wh - self.target_wh) if battery else 0
-            self.seen = replace(
-                self.seen, need_wh=EnergyWh(self.missing_wh), battery=held, spare_wh=EnergyWh(spare_wh)
-            )
+            self.seen = _updated(self.seen, self.missing_wh, held, spare_wh)
         return self.seen
 
     def _store(self, more_wh: int, battery: Battery) -> None:
@@ -215,6 +215,8 @@ class _Simulation:
 
     def _seen(self, stay: _Stay, now_s: int) -> Vehicle:
         """A silent meter tells what it told last."""
+        if not self._course.faults:
+            return stay.look()
         fault = self._fault(stay.true.session, now_s - 1)
         return stay.seen if fault and fault.silent else stay.look()
 
@@ -227,7 +229,7 @@ class _Simulation:
     def _flow(self, slot: int, start_s: int, end_s: int, powers: Mapping[str, int]) -> None:
         self._read, net_wh = {}, 0
         for session, stay in self._present.items():
-            power_w, fault = powers.get(session, 0), self._fault(session, start_s)
+            power_w, fault = powers.get(session, 0), self._fault(session, start_s) if self._course.faults else None
             if fault:
                 power_w = max(power_w, fault.least_w)
                 power_w = power_w if fault.most_w is None else min(power_w, fault.most_w)
@@ -297,6 +299,17 @@ class _Peak:
             peak_w=PowerW(self._peak_w),
             used_wh=EnergyWh(max(0, self._used_wh)),
         )
+
+
+def _updated(vehicle: Vehicle, missing_wh: int, battery: Battery | None, spare_wh: int) -> Vehicle:
+    """The vehicle as it is now. It was checked when it came, and is not again in each slot."""
+    found: Vehicle = object.__new__(Vehicle)
+    for name in _FIELDS:
+        object.__setattr__(found, name, getattr(vehicle, name))
+    object.__setattr__(found, "need_wh", EnergyWh(missing_wh))
+    object.__setattr__(found, "battery", battery)
+    object.__setattr__(found, "spare_wh", EnergyWh(spare_wh))
+    return found
 
 
 def _target_wh(vehicle: Vehicle) -> int:
