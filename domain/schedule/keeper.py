@@ -15,7 +15,7 @@ import numpy as np
 
 from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
-from domain.schedule.columns import Floats, Ints
+from domain.schedule.columns import Floats
 from domain.schedule.moment import Moment
 from domain.schedule.problem import UNMET_MICRO_PER_KWH
 from domain.schedule.room import Room, Stay, cheapest

@@ -6,7 +6,7 @@ shorter. Everything given by slot is a tuple with one value for each slot.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.errors import Malformed
@@ -108,12 +108,10 @@ class Vehicle:
             raise Malformed(f"session {self.session}: only what a battery holds, and misses none of, can be to spare")
         if any(after.micro_per_kwh < before.micro_per_kwh for before, after in pairwise(self.wear)):
             raise Malformed(f"session {self.session}: wear never costs less when more is given back")
-        if any(share < 0 for share in self.circuits_bp):
-            raise Malformed(f"session {self.session}: no part of its power counts less than nothing on a circuit")
         if not 0 < self.taper_bp <= WHOLE_BP:
             raise Malformed(f"session {self.session}: tapers from {self.taper_bp} of {WHOLE_BP}")
-        if any(not 0 <= share <= WHOLE_BP for share in self.presence_bp):
-            raise Malformed(f"session {self.session}: a presence lies between 0 and {WHOLE_BP}")
+        if any(not 0 <= share <= WHOLE_BP for share in (*self.presence_bp, *self.circuits_bp)):
+            raise Malformed(f"session {self.session}: presences and parts on circuits lie between 0 and {WHOLE_BP}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +134,8 @@ class Site:
         for name, values in (("load", self.load_w), ("sun", self.sun_w)):
             if any(value < 0 for value in values):
                 raise Malformed(f"the {name} is never negative")
-        limits = [*(self.import_limit_w or ()), *(self.export_limit_w or ()), *(self.line_limit_w or ()), *self.circuits_w]
-        if any(limit < 0 for limit in limits):
+        limits = (self.import_limit_w or (), self.export_limit_w or (), self.line_limit_w or (), self.circuits_w)
+        if any(limit < 0 for limit in chain(*limits)):
             raise Malformed("a limit is never negative: 0 lets nothing through")
 
 

@@ -46,9 +46,11 @@ class Segments:
 
     def __init__(self, *, unmet_micro_per_kwh: int, limit_s: float) -> None:
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]  # its constructor has no annotations
-        options = {"output_flag": False, "threads": 1, "presolve": "off", "solver": "simplex"}
-        for name, value in (options | {"simplex_strategy": PRIMAL_SIMPLEX}).items():
-            self._highs.setOptionValue(name, value)
+        self._highs.setOptionValue("output_flag", False)
+        self._highs.setOptionValue("threads", 1)
+        self._highs.setOptionValue("presolve", "off")
+        self._highs.setOptionValue("solver", "simplex")
+        self._highs.setOptionValue("simplex_strategy", PRIMAL_SIMPLEX)
         self._unmet = unmet_micro_per_kwh / WH_PER_KWH
         self._limit_s = limit_s
 
