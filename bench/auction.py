@@ -9,20 +9,18 @@ order of hashes, cross the curves, fill pro rata at the margin. Signatures, hash
 are done when an order arrives. The raw limit of the same run is one `np.argsort` of the prices of the same orders.
 """
 
-import argparse
-import json
 import math
 import os
 import platform
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from bench.figures import command_line, show
 from domain.auction.book import Book, Line
 from domain.auction.clearing import clear
 from domain.auction.columns import Columns, Integers, crossing, fill, hash_order
@@ -162,18 +160,14 @@ def measure(books: int, small: int, large: int, runs: int) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser = command_line(__doc__)
     parser.add_argument("--books", type=int, default=BOOKS, help="random books to clear and check")
     parser.add_argument("--small", type=int, default=SMALL, help="orders of the small book, for clear_10k_orders_ms")
     parser.add_argument("--large", type=int, default=LARGE, help="orders of the large book, for clear_1m_orders_s")
     parser.add_argument("--runs", type=int, default=RUNS, help="timed runs of each")
     arguments = parser.parse_args()
     figures = measure(arguments.books, arguments.small, arguments.large, arguments.runs)
-    if not arguments.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:40} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

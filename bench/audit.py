@@ -6,7 +6,6 @@ Memory: the peak of all processes of the audit together. Sharpness: tamperings o
 of its own, and whether the audit names each of them, and nothing else.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ from typing import Any
 
 from bench.audit_record import Record, Size, recorded
 from bench.audit_tamperings import planted
+from bench.figures import command_line, show
 from domain.evidence_columns import statement_columns
 from domain.signing import recover
 from scripts.anvil import ROOT
@@ -170,17 +170,13 @@ def machine() -> str:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object to the standard output")
+    parser = command_line(__doc__)
     parser.add_argument("--readings", type=int, default=READINGS, help="how many readings the record has at least")
     parser.add_argument("--runs", type=int, default=RUNS, help="how many audits on one core")
     parser.add_argument("--tamperings", type=int, default=TAMPERINGS, help="how many tamperings are planted")
     arguments = parser.parse_args()
     figures = measure(arguments.readings, arguments.runs, arguments.tamperings, _say)
-    if not arguments.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:40} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=arguments.json)
 
 
 def _say(line: str) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 from bench.audit_liar import Liar, Planted
 from bench.audit_market_life import FIRST_S, SECOND_S
 from domain.auction.book import LINE_BYTES, book_digest
+from domain.auction.forced import ForcedOrder, decode_forced
+from domain.auction.order import PROOF_BYTES
+from domain.auction.zone import GATE_S
 from domain.audit import FindingCode as Code
-from domain.audit.market_calls import PROOF_BYTES, decode_settle
-from domain.audit.seats import auction_of
+from domain.audit.market_calls import decode_settle
 from domain.chain import Call, ChainEvent
 from domain.units import UnixSeconds
 
@@ -34,8 +36,12 @@ def _place(liar: Liar, name: str, **which: object) -> int:
     if name != "BidForced" or "interval" not in which:
         return liar.event(name, **which)
     forced = [at for at, event in enumerate(liar.record.log) if event.name == name]
-    words = {at: int.from_bytes(liar.record.log[at].args["order"], "big") for at in forced}
-    return liar.rng.choice([at for at in forced if auction_of(words[at])[1] == which["interval"]])
+    sent = {at: _sent(liar.record.log[at].args) for at in forced}
+    return liar.rng.choice([at for at in forced if sent[at].interval_s == which["interval"]])
+
+
+def _sent(args: Mapping[str, Any]) -> ForcedOrder:
+    return decode_forced(args["order"], args["account"])
 
 
 def _told(name: str, code: Code, change: Change, *around: str, where: str = "", **which: object) -> Kind:
@@ -101,7 +107,8 @@ def _not(name: str) -> Change:
 
 def _other_quantity(_: Liar, args: Mapping[str, Any]) -> dict[str, Any]:
     """One Wh more in an order's word."""
-    return {"order": (int.from_bytes(args["order"], "big") + (1 << 168)).to_bytes(32, "big")}
+    sent = _sent(args)
+    return {"order": replace(sent, quantity_wh=sent.quantity_wh + 1).encode()}
 
 
 def _other_rows(liar: Liar, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +168,7 @@ def _signature(liar: Liar, proof: bytearray) -> None:
 
 
 def _expiry(_: Liar, proof: bytearray) -> None:
-    proof[64:69] = (FIRST_S - 301).to_bytes(5, "big")
+    proof[64:69] = (FIRST_S - GATE_S - 1).to_bytes(5, "big")
 
 
 def _nonce(_: Liar, proof: bytearray) -> None:

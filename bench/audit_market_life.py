@@ -6,7 +6,7 @@ orders, one seals them. The first auction trades, in the second one nothing cros
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from backend.adapters.chain.reader import ChainReader
@@ -15,12 +15,13 @@ from bench.audit_record import START_S, Record, Size, recorded
 from bench.audit_snapshot import Snapshot, snapshot_of
 from bench.audit_stations import MINUTE_S, Made, StationRun, address, driver_key, sign
 from domain.auction.book import OrderBook, make_book
+from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
+from domain.auction.forced import forced_of
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_forced, accept_order
-from domain.auction.zone import ZoneTerms
-from domain.audit.market_calls import plain_claim
+from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.keccak import keccak
-from domain.signing import SigningDomain, compact, word
+from domain.signing import SigningDomain, word
 from domain.tariff import Direction, Tariff, TariffTable
 from domain.text import address_text
 from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, TariffId, UnixSeconds
@@ -70,18 +71,20 @@ class Market:
         self._begin()
         self._to(FIRST_S - 3_600)
         sealed = self._send_orders()
-        self._to(FIRST_S - 299)
-        self._send("reveal", _word_of(sealed), SALT, account=self.sealing)
-        self._to(FIRST_S - 239)
+        self._to(FIRST_S - GATE_S + 1)
+        self._send("reveal", forced_of(sealed).encode(), SALT, account=self.sealing)
+        self._to(FIRST_S - GATE_S + REVEAL_S + 1)
         self._trade(sealed)
-        self._to(SECOND_S - 239)
+        self._to(SECOND_S - GATE_S + REVEAL_S + 1)
         self._end_without_trade()
         self._to(FIRST_S + MINUTES * MINUTE_S)
         self._meter()
         self._close(FIRST_S, self.members)
         self._to(FIRST_S + MINUTES * MINUTE_S + 24_000)
         forced = self._forced(THIRD_S, 1_000, 300_000)
-        self.record.send("AuctionHouse", "void", ZONE, THIRD_S, _lines([forced]), bytes([forced.order.nonce]))
+        self.record.send(
+            "AuctionHouse", "void", ZONE, THIRD_S, forced_of(forced.order).line.encode(), bytes([forced.order.nonce])
+        )
         for interval_s in range(SECOND_S, FIRST_S + MINUTES * MINUTE_S, MARKET_INTERVAL_S):
             self._close(interval_s, self.members)
 
@@ -119,10 +122,12 @@ class Market:
             (SECOND_S, 1_000, 100_000),
             (THIRD_S, 1_000, 300_000),
         ):
-            self._send("force", _word_of(self._order(self.forcing, interval_s, wh, limit, 63)), account=self.forcing)
+            self._send(
+                "force", forced_of(self._order(self.forcing, interval_s, wh, limit, 63)).encode(), account=self.forcing
+            )
         sealed = self._order(self.sealing, FIRST_S, 500, 350_000, 5)
         for salt in (SALT, keccak(SALT)):
-            commitment = keccak(word(self.sealing) + _word_of(sealed) + salt)
+            commitment = keccak(word(self.sealing) + forced_of(sealed).encode() + salt)
             self._send("seal", ZONE, FIRST_S, commitment, account=self.sealing)
         self._send("cancel", ZONE, SECOND_S, 9, account=self.buyer)
         return sealed
@@ -141,8 +146,10 @@ class Market:
         claim = self._clear(book)
         chunks = book.book.chunks()
         settled = (ZONE, FIRST_S, len(book.orders), claim, [keccak(one) for one in chunks], 0, chunks[0])
-        self.record.send("AuctionHouse", "settle", *settled, book.forced_nonces, _proofs(book))
-        commitment = keccak(word(self.sealing) + _word_of(sealed) + keccak(SALT))
+        self.record.send(
+            "AuctionHouse", "settle", *settled, book.forced_nonces, b"".join(one.proof for one in book.orders)
+        )
+        commitment = keccak(word(self.sealing) + forced_of(sealed).encode() + keccak(SALT))
         self.record.send("AuctionHouse", "forfeit", ZONE, FIRST_S, self.sealing, commitment)
 
     def _end_without_trade(self) -> None:
@@ -154,8 +161,7 @@ class Market:
         """Commits a book and clears it; the claim."""
         book, count = orders.book, len(orders.orders)
         self.record.send("AuctionHouse", "commitBook", ZONE, book.interval_s, count, book.digest())
-        plain = plain_claim(clear(book, self.terms).claim)
-        claim = tuple(getattr(plain, name) for name in type(plain).__slots__)
+        claim = astuple(plain_claim(clear(book, self.terms).claim))
         data = (claim, orders.forced_nonces, b"".join(book.chunks()), count, 0)
         self.record.send("AuctionHouse", "clear", ZONE, book.interval_s, *data)
         return claim
@@ -168,7 +174,7 @@ class Market:
             sell=sell,
             quantity_wh=EnergyWh(wh),
             limit_micro_per_kwh=PriceMicroPerKwh(limit),
-            expiry_s=UnixSeconds(interval_s - 300),
+            expiry_s=UnixSeconds(interval_s - GATE_S),
             nonce=nonce,
         )
 
@@ -213,26 +219,3 @@ class Market:
     def _to(self, time_s: int) -> None:
         for method, parameters in (("evm_setNextBlockTimestamp", [time_s]), ("evm_mine", [])):
             self.record.web3.provider.make_request(method, parameters)  # type: ignore[arg-type] # methods of anvil's own
-
-
-def _word_of(order: Order) -> bytes:
-    """An order as `force` takes it."""
-    amount = order.sell << 31 | order.quantity_wh
-    number = order.zone << 240 | order.interval_s << 200 | amount << 168 | order.nonce << 128
-    return (number | order.limit_micro_per_kwh + (1 << 31) << 136).to_bytes(32, "big")
-
-
-def _lines(forced: Sequence[AcceptedOrder]) -> bytes:
-    """Lines of forced orders."""
-    interval_s = forced[0].order.interval_s
-    terms = ZoneTerms(zone=ZONE, grid=AccountId(0), import_limit_wh=EnergyWh(0), export_limit_wh=EnergyWh(0))
-    return b"".join(make_book([], terms=terms, interval_s=interval_s, forced=forced).book.chunks())
-
-
-def _proofs(book: OrderBook) -> bytes:
-    """Of each signed order: signature r, vs, expiry, nonce."""
-    return b"".join(
-        compact(one.signature) + one.order.expiry_s.to_bytes(5, "big") + bytes([one.order.nonce])
-        for one in book.orders
-        if one.signature is not None
-    )

@@ -1,29 +1,35 @@
 """A zone whose auctions are held on a fresh chain: what the benchmarks commit, clear, settle and force."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from web3.contract import Contract
 from web3.types import RPCEndpoint
 
-from bench.consortium import MODULE_DELAY_S, OTHER_ACCOUNTS, Consortium, address_of, key_of
+from bench.consortium import (
+    CLOSE_AFTER_S,
+    MODULE_DELAY_S,
+    OTHER_ACCOUNTS,
+    SETTLE_WITHIN_S,
+    Consortium,
+    address_of,
+    key_of,
+)
 from domain.auction.book import CHUNK_LINES, OrderBook, make_book
-from domain.auction.claim import Claim, NothingCrosses
+from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
+from domain.auction.forced import ForcedOrder
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_order
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.keccak import keccak
 from domain.signing import SigningDomain
-from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
 from scripts.compile import compiled
 
 ZONE = 1
-INTERVAL_S = 900
 RING = 128
 """Intervals after which the contract writes over what it kept of one."""
-GATE_S, REVEAL_S = 300, 60
-CLOSE_AFTER_S, SETTLE_WITHIN_S = 900, 6 * 3_600
 MARGIN_MICRO = 10**7
 GRID = AccountId(len(OTHER_ACCOUNTS))
 LEAST_LIMIT, LIMIT_STEP, LIMITS = 100_000, 5_000, 40
@@ -57,12 +63,12 @@ class AuctionZone:
         for at, driver in enumerate(own.drivers()):
             own.send(accounts.functions.setDriverKey(driver, address_of(_driver_key(driver))), f"driver {at}")
         self.domain = SigningDomain(own.web3.eth.chain_id, bytes.fromhex(self.house.address[2:]))
-        self.interval_s = UnixSeconds((self._now_s() // INTERVAL_S + 4) * INTERVAL_S)
+        self.interval_s = UnixSeconds((self._now_s() // MARKET_INTERVAL_S + 4) * MARKET_INTERVAL_S)
 
     def next_turn(self) -> None:
         """Goes on to the interval that takes the place of this one in the ring."""
-        self.interval_s = UnixSeconds(self.interval_s + RING * INTERVAL_S)
-        self.at(self.interval_s - 4 * INTERVAL_S)
+        self.interval_s = UnixSeconds(self.interval_s + RING * MARKET_INTERVAL_S)
+        self.at(self.interval_s - 4 * MARKET_INTERVAL_S)
 
     def at(self, time_s: int) -> None:
         """Mines a block at this time."""
@@ -97,13 +103,13 @@ class AuctionZone:
     def clear(self, made: OrderBook) -> Any:
         """Clears it in one transaction."""
         lines = b"".join(made.book.chunks())
-        claim = claim_fields(clear(made.book, self.terms).claim)
+        claim = self._claim(made)
         call = self.house.functions.clear(ZONE, self.interval_s, claim, b"", lines, len(made.orders), 0)
         return self._sent(call)
 
     def clear_in_parts(self, made: OrderBook) -> list[Any]:
         """Clears a book by several transactions, one for each chunk."""
-        claim, count, sent = claim_fields(clear(made.book, self.terms).claim), len(made.orders), []
+        claim, count, sent = self._claim(made), len(made.orders), []
         for number, lines in enumerate(made.book.chunks()):
             fields = (ZONE, self.interval_s, claim, b"", lines, count, number * CHUNK_LINES)
             sent.append(self._sent(self.house.functions.clear(*fields)))
@@ -111,10 +117,10 @@ class AuctionZone:
 
     def settle(self, made: OrderBook) -> list[Any]:
         """Settles a book, one transaction for each chunk."""
-        chunks, claim, sent = made.book.chunks(), claim_fields(clear(made.book, self.terms).claim), []
+        chunks, claim, sent = made.book.chunks(), self._claim(made), []
         for number, lines in enumerate(chunks):
             own = made.orders[number * CHUNK_LINES : (number + 1) * CHUNK_LINES]
-            proofs, hashes = b"".join(map(proof_of, own)), [keccak(chunk) for chunk in chunks]
+            proofs, hashes = b"".join(one.proof for one in own), [keccak(chunk) for chunk in chunks]
             fields = (ZONE, self.interval_s, len(made.orders), claim, hashes, number, lines, b"", proofs)
             sent.append(self._sent(self.house.functions.settle(*fields)))
         return sent
@@ -135,20 +141,29 @@ class AuctionZone:
 
     def force(self, driver: int) -> Any:
         """The driver forces a bid."""
-        return self.consortium.send(self.house.functions.force(self._bid()), f"driver {driver}")
+        return self.consortium.send(self.house.functions.force(self._bid(driver).encode()), f"driver {driver}")
 
     def void(self, driver: int) -> Any:
         """Gives the money of the bid back, after its time."""
-        self.at(self.interval_s + INTERVAL_S + SETTLE_WITHIN_S + 1)
-        account = self.consortium.drivers()[driver]
-        number = int.from_bytes(self._bid(), "big") >> 136 & (1 << 64) - 1
-        line = (account << 64 | 1 << 62 | number).to_bytes(11, "big")
-        return self._sent(self.house.functions.void(ZONE, self.interval_s, line, b"\x07"))
+        self.at(self.interval_s + MARKET_INTERVAL_S + SETTLE_WITHIN_S + 1)
+        bid = self._bid(driver)
+        return self._sent(self.house.functions.void(ZONE, self.interval_s, bid.line.encode(), bytes([bid.nonce])))
 
-    def _bid(self) -> bytes:
-        """A buyer's order word as `force` takes it."""
-        fields = ((ZONE, 2), (self.interval_s, 5), (12_345, 4), (250_000 + (1 << 31), 4), (7, 1), (0, 16))
-        return b"".join(number.to_bytes(size, "big") for number, size in fields)
+    def _bid(self, driver: int) -> ForcedOrder:
+        """A buyer's order past the operator."""
+        return ForcedOrder(
+            account=self.consortium.drivers()[driver],
+            zone=ZONE,
+            interval_s=self.interval_s,
+            sell=False,
+            quantity_wh=12_345,
+            limit_micro_per_kwh=250_000,
+            nonce=7,
+        )
+
+    def _claim(self, made: OrderBook) -> tuple[Any, ...]:
+        """The claim of a book's clearing, as the contract takes it."""
+        return astuple(plain_claim(clear(made.book, self.terms).claim))
 
     def _accepted(self, plain: Order) -> AcceptedOrder:
         key, digest = _driver_key(plain.account), plain.order_hash(self.domain)
@@ -162,25 +177,6 @@ class AuctionZone:
 
     def _now_s(self) -> int:
         return int(self.consortium.web3.eth.get_block("latest")["timestamp"])
-
-
-def claim_fields(claim: Claim) -> tuple[bool, int, int, int, int, int, int, int, int]:
-    """A claim as the contract takes it."""
-    if isinstance(claim, NothingCrosses):
-        return (False, 0, claim.price, 0, 0, 0, 0, 0, 0)
-    shares = claim.shares
-    shared = (shares.sell + 1, shares.at_wh, shares.share_wh, shares.remainder, shares.line) if shares else (0,) * 5
-    return (True, claim.volume_wh, claim.lo, claim.hi, *shared)
-
-
-def proof_of(accepted: AcceptedOrder) -> bytes:
-    """70 bytes: r, vs (EIP-2098), expiry and nonce."""
-    signature, order = accepted.signature, accepted.order
-    if signature is None:
-        return b""
-    parity = (signature[64] - 27) << 255
-    vs = int.from_bytes(signature[32:64], "big") | parity
-    return signature[:32] + vs.to_bytes(32, "big") + order.expiry_s.to_bytes(5, "big") + bytes([order.nonce])
 
 
 def _driver_key(account: int) -> Any:

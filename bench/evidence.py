@@ -7,9 +7,7 @@ reads it back. Writing is durable: Kubo is set to flush its block files as well.
 The raw limit of the same run: the same bytes into plain files, each flushed to the disk, and read and hashed again.
 """
 
-import argparse
 import hashlib
-import json
 import os
 import platform
 import random
@@ -28,6 +26,7 @@ from backend.adapters.clock import SystemClock
 from backend.adapters.evidence.embedded import EmbeddedEvidence
 from backend.adapters.evidence.kubo import KuboEvidence
 from backend.application.ports import EvidenceStore
+from bench.figures import command_line, show
 from domain.cid import cid_of
 from domain.evidence import VehicleEvidence, unpack, vehicle_blob
 from domain.reading import BmsReading, SignedBmsReading
@@ -119,16 +118,12 @@ def run(blobs: int, runs: int, say: Callable[[str], None]) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser = command_line(__doc__)
     parser.add_argument("--blobs", type=int, default=BLOBS, help="blobs in each run")
     parser.add_argument("--runs", type=int, default=RUNS, help="runs, of which the median counts")
     arguments = parser.parse_args()
     figures = run(arguments.blobs, arguments.runs, lambda line: print(line, file=sys.stderr))
-    if not arguments.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:32} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=arguments.json)
 
 
 def _measure_kubo(

@@ -9,14 +9,12 @@ record and an ERC-20 payment (bench/naive). The members' other transactions are 
 money on both sides before and after.
 """
 
-import argparse
-import json
 import random
-import sys
 from typing import Any
 
 from bench.books import AuctionZone
 from bench.consortium import WITHDRAWAL_DELAY_S, Consortium, address_of, key_of
+from bench.figures import command_line, show
 from bench.packed import PackedPlatform
 from domain.auction.clearing import clear
 from scripts.anvil import anvil
@@ -166,14 +164,9 @@ def run() -> dict[str, Any]:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
-    arguments = parser.parse_args()
+    arguments = command_line(__doc__).parse_args()
     figures = run()
-    if not arguments.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:40} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ The raw limit is the packing of a reading's digest and the recovery of its signe
 before and after each run.
 """
 
-import argparse
 import json
 import os
 import platform as machine
@@ -18,6 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from bench.figures import command_line, show
 from bench.fleet import Fleet
 from bench.http_load import Load, post_all
 from domain.packet import MEDIA_TYPE, pack_readings
@@ -143,8 +143,7 @@ def _as_json(readings: Sequence[SignedMeterReading]) -> bytes:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser = command_line(__doc__)
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core of the service")
     parser.add_argument("--runs", type=int, default=RUNS)
     for size in fields(Sizes):
@@ -152,10 +151,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = Sizes(**{size.name: getattr(arguments, size.name) for size in fields(Sizes)})
     figures = run(arguments.core, arguments.runs, sizes)
-    if not arguments.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:40} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,16 @@
 Recorded sessions of several days, auction by auction, as `bench.market_simulation` plays them.
 """
 
-import argparse
-import json
 import os
 import platform
-import sys
 import time
 from typing import Any
 
-from bench.market_simulation import SUN, SUN_PERCENT, Simulation, gains_micro
+from bench.figures import command_line, show
+from bench.market_simulation import SUN, Simulation, gains_micro
 from domain.units import MICRO_PER_EURO, WH_PER_KWH
 from oracle.acn import read_all_sessions
-from scripts.day import EXCERPT
+from scripts.day import EXCERPT, SUN_PERCENT
 
 DAYS = 7
 
@@ -54,16 +52,12 @@ def measure(days: int, sun_percent: int) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser = command_line(__doc__)
     parser.add_argument("--days", type=int, default=DAYS, help="days of the recording, from its first one on")
     parser.add_argument("--sun-percent", type=int, default=SUN_PERCENT, help="photovoltaics' energy of the sessions'")
     arguments = parser.parse_args()
     figures = measure(arguments.days, arguments.sun_percent)
-    if not arguments.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:40} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

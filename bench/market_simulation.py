@@ -17,7 +17,7 @@ from datetime import datetime
 from domain.auction.book import OrderBook, make_book
 from domain.auction.clearing import Clearing, clear
 from domain.auction.order import AcceptedOrder, accept_order
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, ZoneTerms
 from domain.bidding.forecast import PriceForecast
 from domain.bidding.stay import Moved, slots_of
 from domain.bidding.supply import back_up, offer_generation
@@ -30,6 +30,7 @@ from domain.units import (
     AccountId,
     EnergyWh,
     PriceMicroPerKwh,
+    StationId,
     UnixSeconds,
     cost_ceil,
 )
@@ -37,19 +38,17 @@ from domain.wire import order_from_json
 from oracle.acn import ReplaySession
 from oracle.bidding import OrderDesk, Traded, VehicleBidding, stay_of
 from oracle.keystore import KeySigner
-from scripts.day import SITE_ZONE
+from oracle.sun import Sun
+from scripts.day import SITE_ZONE, SUN_PERCENT
 from scripts.tariffs import CHARGE
 
 ZONE, GRID, SUN, FIRST_CAR = 1, AccountId(4), AccountId(5), 100
+NOWHERE = StationId(0)
+"""Nobody meters here."""
 DISCHARGE_MICRO_PER_KWH = PriceMicroPerKwh(100_000)
 LIMIT_WH = EnergyWh(100_000)
-SUN_PERCENT = 50
-"""The photovoltaics' energy of a day, of what the day's sessions charge on average."""
-SUN_ERROR_PERCENT = 15
-SUN_BY_HOUR = (*(0,) * 6, 5, 25, 55, 85, 110, 130, 140, 135, 115, 90, 60, 33, 14, 3, *(0,) * 4)
-"""MODELLED: thousandths of a clear day's energy, hour by hour."""
 DOMAIN = SigningDomain(31_337, bytes([0xA0]) * 20)
-BID_AHEAD_S = 301
+BID_AHEAD_S = GATE_S + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,7 @@ class _Tariffs:
 
 
 class Simulation:
-    """Plays recorded days in one zone."""
+    """Plays recorded days in one zone. `sun_percent`: the photovoltaics' energy, of what is charged on average."""
 
     def __init__(
         self, sessions: Sequence[ReplaySession], *, sun_percent: int = SUN_PERCENT, sells: bool = True
@@ -135,14 +134,20 @@ class Simulation:
         }
         self._moved = dict.fromkeys(self._cars, Moved())
         days = len({session.local_day for session in sessions})
-        self._sun_wh_a_day = sum(s.delivered_wh for s in sessions) * sun_percent // 100 // days
+        first_s = min(session.arrival_s for session in sessions)
+        self._sun = Sun(
+            account=SUN,
+            station=NOWHERE,
+            wh_a_day=EnergyWh(sum(s.delivered_wh for s in sessions) * sun_percent // 100 // days),
+            zone=SITE_ZONE,
+            from_s=UnixSeconds(first_s - first_s % MARKET_INTERVAL_S),
+            to_s=UnixSeconds(max(session.departure_s for session in sessions)),
+        )
         self.market = Market()
 
     def run(self) -> Market:
         """All intervals from the first arrival to the last departure."""
-        stays = [vehicle.stay for vehicle in self._vehicles.values()]
-        first_s = min(stay.arrival_s for stay in stays)
-        for at_s in range(first_s - first_s % MARKET_INTERVAL_S, max(s.departure_s for s in stays), MARKET_INTERVAL_S):
+        for at_s in range(self._sun.from_s, self._sun.to_s, MARKET_INTERVAL_S):
             self._interval(UnixSeconds(at_s))
         for account, vehicle in self._vehicles.items():
             wear = vehicle.stay.battery.wear_micro_per_kwh
@@ -160,14 +165,14 @@ class Simulation:
         clearing = clear(book.book, self._terms)
         traded = _traded(clearing)
         moved = {account: self._drive(account, at_s, traded.get(account, Traded())) for account in present}
-        moved[SUN] = Moved(0, self._sun_wh(at_s, percent=100 + _error_percent(at_s)))
+        moved[SUN] = Moved(0, self._sun.generated_wh(at_s))
         self._close(at_s, book, clearing, traded, moved)
         self._forecast.note(at_s, clearing.price_micro_per_kwh)
 
     def _bid(self, at_s: UnixSeconds) -> list[AccountId]:
         """Everybody's orders for an interval; the vehicles that are there in it."""
         charge, discharge = self._tariffs.charge_at(at_s), self._tariffs.discharge_at(at_s)
-        sun = offer_generation(self._sun_wh(at_s), self._terms, export_price=discharge)
+        sun = offer_generation(self._sun.forecast_wh(at_s), self._terms, export_price=discharge)
         self._desk.send(SUN, at_s, sun, self._terms)
         self._desk.send(GRID, at_s, back_up(self._terms, import_price=charge, export_price=discharge), self._terms)
         present = []
@@ -186,10 +191,6 @@ class Simulation:
         self._moved[account] = after
         vehicle.metered(UnixSeconds(at_s + MARKET_INTERVAL_S), after)
         return moved
-
-    def _sun_wh(self, at_s: int, *, percent: int = 100) -> EnergyWh:
-        hour = datetime.fromtimestamp(at_s, SITE_ZONE).hour
-        return EnergyWh(self._sun_wh_a_day * SUN_BY_HOUR[hour] * percent // (4 * 1_000 * 100))
 
     def _close(
         self,
@@ -270,9 +271,3 @@ def _traded(clearing: Clearing) -> dict[AccountId, Traded]:
         else:
             found[trade.account] = Traded(known.bought_wh + trade.energy_wh, known.sold_wh)
     return found
-
-
-def _error_percent(at_s: int) -> int:
-    """How far generation is from its forecast: the same each time, and as often above as below."""
-    digest = keccak(at_s.to_bytes(32, "big"))
-    return int.from_bytes(digest[:4], "big") % (2 * SUN_ERROR_PERCENT + 1) - SUN_ERROR_PERCENT

@@ -19,6 +19,7 @@ from bench.schedule_site import (
     SLOT_S,
     Arm,
     Case,
+    by_months,
     digest_of,
     figures_of,
     month_course,
@@ -26,7 +27,6 @@ from bench.schedule_site import (
     past_of,
     play,
     table_of,
-    together,
 )
 from domain.schedule.baselines import Uncontrolled
 from domain.schedule.forecast import Record
@@ -55,8 +55,8 @@ def run(pool: Executor) -> Case:
     digests = [pool.submit(digest_of_month, month) for month in MONTHS]
     arms = {name: [jobs[name, month].result() for month in MONTHS] for name in ARMS}
     clocks = {n: [pool.submit(arm_of, n, month, by_clock=True) for month in MONTHS] for n in BY_CLOCK}
-    found = [together(name, parts) for name, parts in arms.items()]
-    beside = [together(BY_CLOCK[name], [job.result() for job in jobs]) for name, jobs in clocks.items()]
+    found = by_months(arms, "uncontrolled")
+    beside = by_months({BY_CLOCK[n]: [job.result() for job in parts] for n, parts in clocks.items()}, BY_CLOCK[ARMS[0]])
     clock_cost = [arm.metrics.energy_micro for arm in beside]
     by_name = {arm.name: arm.metrics for arm in found}
     ours, best, uncontrolled = by_name["planner"], by_name["optimum, offline"], by_name["uncontrolled"]

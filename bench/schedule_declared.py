@@ -13,6 +13,7 @@ from bench.schedule_site import (
     UTC_OFFSET_S,
     Arm,
     Case,
+    by_months,
     declared_between,
     digest_of,
     figures_of,
@@ -44,7 +45,7 @@ def run(pool: Executor) -> Case:
     names = ("uncontrolled", *QUEUES, TRUSTING, LEARNED, BEST)
     jobs = {(name, month): pool.submit(arm_of, name, month, cap_w) for name in names for month in TESTED}
     arms = {name: [jobs[name, month].result() for month in TESTED] for name in names}
-    found = [together(name, parts) for name, parts in arms.items()]
+    found = by_months(arms, "uncontrolled")
     by_name = {arm.name: arm.metrics for arm in found}
     ours, llf = by_name[LEARNED], by_name["llf"]
     figures = {

@@ -1,8 +1,8 @@
 """JPL's recorded months as courses for simulation, the arms that run on them, and the tables that compare them.
 
 Slots are 15 minutes; arrivals are rounded down to them and departures up, as in the figures to beat. A vehicle needs
-what it was given, up to what its power gives in its stay, and charges up to 6.6 kW. A month has the sessions that arrive
-in it and ends when the last one leaves. Money is micro-USD, or micro-euro where prices are Dutch.
+what it was given, up to what its power gives in its stay, and charges up to 6.6 kW. A month has the sessions that
+arrive in it and ends when the last one leaves. Money is micro-USD, or micro-euro where prices are Dutch.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
 
+import numpy as np
+
 from bench.charging_data import JPL_SESSIONS, TOU_EV_4, data_file
 from bench.charging_sessions import LOS_ANGELES, Recording, local_midnight_s, read_sessions
 from bench.charging_tariff import TimeOfUse, read_tariff
@@ -21,11 +23,14 @@ from domain.schedule.forecast import Stayed
 from domain.schedule.metrics import Metrics, measure
 from domain.schedule.moment import Policy
 from domain.schedule.optimum import optimum
+from domain.schedule.plan import Schedule
 from domain.schedule.problem import DemandCharge, Prices, Site, Slots, Vehicle
+from domain.schedule.reward import Reward, mean_power_w
 from domain.schedule.simulation import Course, Visit, simulate
 from domain.units import SECONDS_PER_HOUR, EnergyWh, UnixSeconds
 
 SLOT_S = 900
+REWARD_PERCENT = 80
 UTC_OFFSET_S = -7 * SECONDS_PER_HOUR
 """Pacific daylight time, which holds from May to August."""
 
@@ -37,6 +42,9 @@ class Arm:
     name: str
     metrics: Metrics
     seconds: float
+    power_w: tuple[int, ...] = ()
+    """What the vehicles drew in each slot; empty for several months together."""
+    reward: float = 0.0
     notes: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -97,7 +105,9 @@ def month_course(
         price_micro_per_kw=tariff().demand_micro_per_kw(slots.start_s), from_slot=0, to_slot=len(slots)
     )
     prices = tariff().prices(slots.start_s, len(slots), SLOT_S)
-    return Course(slots=slots, visits=visits, site=Site(), prices=Prices(import_micro_per_kwh=prices, demands=(demand,)))
+    return Course(
+        slots=slots, visits=visits, site=Site(), prices=Prices(import_micro_per_kwh=prices, demands=(demand,))
+    )
 
 
 def slots_of(start_s: int, visits: Sequence[Visit]) -> Slots:
@@ -121,10 +131,6 @@ def declared_between(first: date, last: date, recording: Recording | None = None
     return [Declared(v.vehicle.arrival_s, v.declared_s, v.vehicle.departure_s) for v in visits]
 
 
-def with_site(course: Course, site: Site) -> Course:
-    return replace(course, site=site)
-
-
 def play(course: Course, policy: Policy, name: str | None = None) -> Arm:
     """An arm that decides slot by slot."""
     begun = time.perf_counter()
@@ -132,14 +138,44 @@ def play(course: Course, policy: Policy, name: str | None = None) -> Arm:
     seconds = time.perf_counter() - begun
     counted = {what: float(getattr(policy, what)) for what in ("replans", "fallbacks") if hasattr(policy, what)}
     counted["reports"] = float(len(run.reports))
-    return Arm(name=name or policy.name, metrics=measure(run.schedule), seconds=seconds, notes=counted)
+    return _arm(name or policy.name, run.schedule, seconds, counted)
 
 
 def offline(course: Course, name: str = "optimum, offline") -> Arm:
     """The best there is if all is known from the start."""
     begun = time.perf_counter()
     schedule = optimum(course.problem())
-    return Arm(name=name, metrics=measure(schedule), seconds=time.perf_counter() - begun)
+    return _arm(name, schedule, time.perf_counter() - begun, {})
+
+
+def rewarded(arms: Iterable[Arm], base: Arm) -> list[Arm]:
+    """The arms of one course with the review's reward: what is saved against `base`, in whole units of money, less 0.01
+    for each kW² above 80 % of its peak in a slot."""
+    reward = Reward(most_w=base.metrics.peak_w * REWARD_PERCENT // 100)
+    return [
+        replace(
+            arm,
+            reward=reward.of(
+                uncontrolled_micro=base.metrics.bill_micro,
+                planned_micro=arm.metrics.bill_micro,
+                power_w=np.array(arm.power_w, dtype=np.int64),
+            ),
+        )
+        for arm in arms
+    ]
+
+
+def by_months(arms: Mapping[str, Sequence[Arm]], base: str) -> list[Arm]:
+    """Each arm's months together, in the order given, with the sum of its rewards against the arm `base`."""
+    months = list(zip(*([*parts] for parts in arms.values()), strict=True))
+    place = list(arms).index(base)
+    paid = [rewarded(month, month[place]) for month in months]
+    return [together(name, [month[number] for month in paid]) for number, name in enumerate(arms)]
+
+
+def _arm(name: str, schedule: Schedule, seconds: float, notes: Mapping[str, float]) -> Arm:
+    power_w = tuple(mean_power_w(schedule).tolist())
+    return Arm(name=name, metrics=measure(schedule), seconds=seconds, power_w=power_w, notes=notes)
 
 
 def digest_of(course: Course) -> str:
@@ -155,6 +191,7 @@ def figures_of(arms: Iterable[Arm]) -> dict[str, dict[str, object]]:
             **asdict(arm.metrics),
             "bill_micro": arm.metrics.bill_micro,
             "micro_per_kwh": round(arm.metrics.micro_per_kwh),
+            "reward": round(arm.reward, 1),
             "seconds": round(arm.seconds, 2),
             **arm.notes,
         }
@@ -166,7 +203,7 @@ def table_of(title: str, arms: Sequence[Arm], best: Arm, notes: Sequence[str] = 
     """A table of arms in money and service, the notes below it."""
     head = (
         f"{'':34}{'energy':>9}{'demand':>9}{'wear':>7}{'bill':>9}{'/opt':>8}{'peak kW':>9}{'charged':>10}{'sold':>9}"
-        f"{'deliv. %':>10}{'full %':>8}{'worst10 %':>10}{'Jain':>8}{'sun %':>7}{'s':>8}"
+        f"{'deliv. %':>10}{'full %':>8}{'worst10 %':>10}{'Jain':>8}{'sun %':>7}{'R':>10}{'s':>7}"
     )
     lines = [title, head]
     for arm in arms:
@@ -175,7 +212,8 @@ def table_of(title: str, arms: Sequence[Arm], best: Arm, notes: Sequence[str] = 
         lines.append(
             f"{arm.name:34}{money}{m.bill_micro / best.metrics.bill_micro:8.4f}{m.peak_w / 1e3:9.1f}"
             f"{m.charged_wh / 1e3:10.0f}{m.sold_wh / 1e3:9.0f}{100 * m.delivered:10.3f}{100 * m.served:8.2f}"
-            f"{100 * m.worst_decile:10.2f}{m.jain:8.4f}{100 * m.renewable_share:7.1f}{arm.seconds:8.1f}"
+            f"{100 * m.worst_decile:10.2f}{m.jain:8.4f}{100 * m.renewable_share:7.1f}"
+            f"{arm.reward:10.0f}{arm.seconds:7.1f}"
         )
     return "\n".join([*lines, *(f"  {note}" for note in notes), ""])
 
@@ -187,7 +225,8 @@ def together(name: str, arms: Sequence[Arm]) -> Arm:
     charged = sum(m.charged_wh for m in parts)
 
     def mean(what: str, weight: str) -> float:
-        return sum(getattr(m, what) * getattr(m, weight) for m in parts) / max(1, sum(getattr(m, weight) for m in parts))
+        weights = [getattr(m, weight) for m in parts]
+        return float(sum(getattr(m, what) * w for m, w in zip(parts, weights, strict=True)) / max(1, sum(weights)))
 
     metrics = Metrics(
         sessions=sessions,
@@ -208,7 +247,8 @@ def together(name: str, arms: Sequence[Arm]) -> Arm:
     for arm in arms:
         for what, value in arm.notes.items():
             notes[what] = notes.get(what, 0.0) + value
-    return Arm(name=name, metrics=metrics, seconds=sum(arm.seconds for arm in arms), notes=notes)
+    seconds, reward = sum(arm.seconds for arm in arms), sum(arm.reward for arm in arms)
+    return Arm(name=name, metrics=metrics, seconds=seconds, reward=reward, notes=notes)
 
 
 def _money(m: Metrics) -> tuple[tuple[int, int], ...]:
@@ -216,7 +256,7 @@ def _money(m: Metrics) -> tuple[tuple[int, int], ...]:
 
 
 def _last_day(year: int, month: int) -> date:
-    
+
     following = date(year + month // 12, month % 12 + 1, 1)
     return date.fromordinal(following.toordinal() - 1)
 

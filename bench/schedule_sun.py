@@ -5,8 +5,8 @@ A plant of one size that gives as much in the month stands beside: few vehicles 
 nobody can use the sun of Sundays on Mondays, so even the optimum has two thirds then.
 
 Energy from the grid costs the same at any time and feeding in earns nothing, so that the least cost is the most sun.
-What the sun gives in a slot is known when the slot is over; online, it is expected to be as the last three days of its kind were at
-that time, scaled by what today was like so far. The weeks before are known.
+What the sun gives in a slot is known when the slot is over; online, it is expected to be as it was at that time on the
+last three weekdays (or days of weekends), scaled by what today was like so far. The two weeks before are known.
 """
 
 from collections import defaultdict
@@ -17,14 +17,15 @@ from datetime import date
 from functools import cache
 
 from bench.charging_data import SOLAR_YEAR, data_file
-from bench.charging_sessions import LOS_ANGELES, local_midnight_s
 from bench.charging_series import TypicalYear, read_solar
+from bench.charging_sessions import LOS_ANGELES, local_midnight_s
 from bench.schedule_jpl import DEADLINE_S, YEAR
 from bench.schedule_site import (
     SLOT_S,
     UTC_OFFSET_S,
     Arm,
     Case,
+    by_months,
     digest_of,
     figures_of,
     jpl,
@@ -33,7 +34,6 @@ from bench.schedule_site import (
     offline,
     play,
     table_of,
-    together,
     visits_of,
 )
 from domain.schedule.baselines import Uncontrolled, least_laxity
@@ -56,8 +56,8 @@ def run(pool: Executor) -> Case:
     jobs = {(name, month): pool.submit(arm_of, name, month) for name in ARMS for month in MONTHS}
     arms = {name: [jobs[name, month].result() for month in MONTHS] for name in ARMS}
     beside = {n: [pool.submit(arm_of, n, month, one_size=True) for month in MONTHS] for n in ONE_SIZE}
-    found = [together(name, parts) for name, parts in arms.items()]
-    found += [together(ONE_SIZE[name], [job.result() for job in jobs]) for name, jobs in beside.items()]
+    found = by_months(arms, ARMS[0])
+    found += by_months({ONE_SIZE[n]: [job.result() for job in parts] for n, parts in beside.items()}, ONE_SIZE[ARMS[0]])
     by_name = {arm.name: arm.metrics for arm in found}
     figures = {
         "renewable_share": round(by_name["planner"].renewable_share, 4),
@@ -72,7 +72,7 @@ def run(pool: Executor) -> Case:
         "arms": figures_of(found),
     }
     notes = [
-        "Photovoltaics MODELLED: a typical year in Los Angeles, scaled to each day's sessions (one size: to the month's).",
+        "Photovoltaics MODELLED: a typical year, scaled to each day's sessions (one size: to the month's).",
         "0.10 USD/kWh from the grid.",
         "The planner knows the sun of slots that are past, and none to come; the optimum knows all.",
     ]

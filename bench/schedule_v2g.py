@@ -1,16 +1,28 @@
 """Case E: vehicles that give back, JPL in July 2019 on composed day-ahead prices, at three prices of wear.
 
 Packs are MODELLED, as no recording has them: 60 kWh, or 100 kWh where more than 45 kWh is needed; 80 % is stored at
-departure, 10 % at least in between; 90 % of what is charged comes back; 6.6 kW both ways. Energy fed in earns the price
-at which it is drawn. Charge-only is the same planner for the same vehicles, which then give nothing back.
+departure, 10 % at least in between; 90 % of what is charged comes back; 6.6 kW both ways. Energy fed in earns the
+price at which it is drawn. Nothing limits the site: what is given back must be charged again, and under a limit, who
+comes meanwhile may need that room. Charge-only is the same planner for the same vehicles, which then give nothing back.
 """
 
 from concurrent.futures import Executor
 from dataclasses import replace
 
-from bench.schedule_day_ahead import course_of as charge_only_course
-from bench.schedule_jpl import DEADLINE_S
-from bench.schedule_site import SLOT_S, Arm, Case, digest_of, figures_of, offline, play, table_of
+from bench.schedule_day_ahead import on_dutch_prices
+from bench.schedule_jpl import DEADLINE_S, YEAR
+from bench.schedule_site import (
+    SLOT_S,
+    Arm,
+    Case,
+    digest_of,
+    figures_of,
+    month_course,
+    offline,
+    play,
+    rewarded,
+    table_of,
+)
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.schedule.baselines import Uncontrolled
 from domain.schedule.planner import Planner, Tuning
@@ -28,7 +40,8 @@ def run(pool: Executor) -> Case:
     """Charge-only and giving back at each price of wear."""
     jobs = [pool.submit(_uncontrolled), pool.submit(_charge_only), pool.submit(_charge_only_optimum)]
     jobs += [pool.submit(_gives_back, wear) for wear in WEAR_MICRO_PER_KWH]
-    found = [job.result() for job in jobs]
+    arms = [job.result() for job in jobs]
+    found = rewarded(arms, arms[0])
     only, giving = found[1].metrics, found[3:]
     ratios = [arm.metrics.bill_micro / only.bill_micro for arm in giving]
     figures = {
@@ -46,19 +59,23 @@ def run(pool: Executor) -> Case:
         "arms": figures_of(found),
     }
     notes = [
-        "EUR. COMPOSED prices as in case C, under its cap. Packs MODELLED: 60 or 100 kWh, 80 % at departure, 90 % round trip.",
+        "EUR. COMPOSED prices as in case C, without its cap.",
+        "Packs MODELLED: 60 or 100 kWh, 80 % at departure, 90 % round trip.",
         "Wear is paid for each kWh given back. Bills have it in them.",
     ]
     title = "E: JPL July 2019, vehicles that give back"
     return Case(figures=figures, table=table_of(title, found, found[2], notes))
 
 
+def charge_only_course() -> Course:
+    """July on composed prices; nothing limits the site."""
+    return on_dutch_prices(month_course(YEAR, MONTH))
+
+
 def course_of(wear_micro_per_kwh: int) -> Course:
-    """Case C's July, each vehicle with a pack."""
-    course = charge_only_course(MONTH)
-    visits = tuple(
-        replace(visit, vehicle=with_pack(visit.vehicle, wear_micro_per_kwh)) for visit in course.visits
-    )
+    """The same, each vehicle with a pack."""
+    course = charge_only_course()
+    visits = tuple(replace(visit, vehicle=with_pack(visit.vehicle, wear_micro_per_kwh)) for visit in course.visits)
     return replace(course, visits=visits)
 
 
@@ -78,15 +95,15 @@ def with_pack(vehicle: Vehicle, wear_micro_per_kwh: int) -> Vehicle:
 
 
 def _uncontrolled() -> Arm:
-    return play(charge_only_course(MONTH), Uncontrolled())
+    return play(charge_only_course(), Uncontrolled())
 
 
 def _charge_only() -> Arm:
-    return play(charge_only_course(MONTH), _planner(), "planner, charge-only")
+    return play(charge_only_course(), _planner(), "planner, charge-only")
 
 
 def _charge_only_optimum() -> Arm:
-    return offline(charge_only_course(MONTH), "optimum, charge-only")
+    return offline(charge_only_course(), "optimum, charge-only")
 
 
 def _gives_back(wear_micro_per_kwh: int) -> Arm:

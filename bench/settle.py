@@ -7,12 +7,9 @@ to the last receipt that is confirmed and taken in. Nothing may be left behind.
 The raw limit is the same batches sent once more to a copy of the chain, as fast as anvil takes them.
 """
 
-import argparse
-import json
 import os
 import platform as machine
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +23,7 @@ import httpx
 from backend.application.filters import Page, SettlementFilter
 from backend.config import load_settings
 from backend.main import Platform, open_platform
+from bench.figures import command_line, show
 from bench.fleet import Fleet, Stated
 from bench.http_load import post_all
 from domain.packet import MEDIA_TYPE
@@ -154,17 +152,13 @@ def _request(rpc: str, method: str, *params: object) -> Any:
 
 def main() -> None:
     """Runs the benchmark; the last line is one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser = command_line(__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
     for size in fields(Sizes):
         parser.add_argument(f"--{size.name}", type=int, default=size.default)
     arguments = parser.parse_args()
     figures = run(arguments.runs, Sizes(**{size.name: getattr(arguments, size.name) for size in fields(Sizes)}))
-    if not arguments.json:
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:40} {value}\n")
-    sys.stdout.write(json.dumps(figures) + "\n")
+    show(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

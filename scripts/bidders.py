@@ -4,20 +4,18 @@
 oracles follow. It may be killed and started again at any time: what a vehicle has moved so far stands in that file.
 """
 
-import argparse
 import logging
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 
+from domain.auction.zone import GATE_S
 from domain.bidding.stay import Moved
 from domain.text import parse_address
 from domain.units import MARKET_INTERVAL_S, AccountId, PriceMicroPerKwh, UnixSeconds
@@ -25,17 +23,16 @@ from oracle.acn import read_all_sessions
 from oracle.plan_file import PlanFile, add_plan
 from oracle.sitemap import SiteMap, read_site_map
 from oracle.visits import EndlessVisits, Visit
+from scripts.beside import Beside, beside, repeat
 from scripts.day import PLANS
 from scripts.market import AT_ONCE, BIDDING_S, Bidders, Contracts, NotOver, Traders
 from scripts.platform import Platform, PlatformFailed, read_json
 
-GATE_S = 300
 LAST_CALL_S = 30
 """No bidding later than so long before the gate."""
 PLANNED_BY_S = 5
 """How long before an interval it is planned, whether its auction is over or not."""
 LOOK_EVERY_S = 1.0
-AFTER_FAILURE_S = 5
 
 log = logging.getLogger("bidders")
 
@@ -119,37 +116,31 @@ def next_interval(now_s: float) -> UnixSeconds:
     return UnixSeconds(-(-ahead_s // MARKET_INTERVAL_S) * MARKET_INTERVAL_S)
 
 
+class Trading:
+    """The bidding of a platform's site, one interval after the other. What fails begins anew."""
+
+    def __init__(self, own: Beside) -> None:
+        self._own = own
+        self._market: LiveMarket | None = None
+        self._done_s = 0
+
+    def step(self) -> float:
+        """The next interval that was not traded yet, in its time."""
+        own, market = self._own, self._market
+        self._market = None
+        market = market or _market(own.at, own.sessions, own.from_s, own.zone)
+        interval_s = max(next_interval(time.time()), UnixSeconds(self._done_s + MARKET_INTERVAL_S))
+        if not own.stopped.wait(max(0.0, interval_s - BIDDING_S - time.time())):
+            market.trade(interval_s, own.stopped)
+            self._done_s = interval_s
+        self._market = market
+        return 0.0
+
+
 def main() -> None:
     """Bids until it is told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.bidders", description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="data folder of the platform")
-    parser.add_argument("--backend", required=True, help="its URL, without /v1")
-    parser.add_argument("--rpc", required=True, help="JSON-RPC address of the chain")
-    parser.add_argument("--sessions", type=Path, required=True, help="recorded sessions, ACN-Data CSV")
-    parser.add_argument("--from", dest="since", type=datetime.fromisoformat, required=True, help="first moment")
-    parser.add_argument("--zone", type=ZoneInfo, required=True, help="where the site is")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.ERROR)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    at = Platform(arguments.folder, lambda _: None, url=arguments.backend, rpc=arguments.rpc)
-    at.make_secrets()
-    market: LiveMarket | None = None
-    done_s = 0
-    while not stopped.is_set():
-        try:
-            market = market or _market(at, arguments.sessions, int(arguments.since.timestamp()), arguments.zone)
-            interval_s = max(next_interval(time.time()), UnixSeconds(done_s + MARKET_INTERVAL_S))
-            if stopped.wait(max(0.0, interval_s - BIDDING_S - time.time())):
-                break
-            market.trade(interval_s, stopped)
-            done_s = interval_s
-        except (httpx.HTTPError, PlatformFailed) as error:
-            log.warning("not now, again in %d s: %s", AFTER_FAILURE_S, error)
-            market = None
-            stopped.wait(AFTER_FAILURE_S)
+    own = beside("bidders", __doc__, level=logging.INFO)
+    repeat(Trading(own).step, own.stopped, log, failures=(httpx.HTTPError, PlatformFailed))
 
 
 def _market(at: Platform, sessions: Path, from_s: int, zone: ZoneInfo) -> LiveMarket:

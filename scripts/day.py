@@ -26,6 +26,7 @@ PLANS = "plans.jsonl"
 SUN = "photovoltaics"
 SUN_POWER_W = 250_000
 SUN_PERCENT = 50
+"""The photovoltaics' energy of a day, of what the day's sessions charge."""
 PLAIN_EVERY = 5
 DRIVER_DEPOSIT_MICRO = 100 * MICRO_PER_EURO
 OPERATOR_DEPOSIT_MICRO = 5_000 * MICRO_PER_EURO

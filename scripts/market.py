@@ -17,7 +17,7 @@ import httpx
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.bidding.forecast import PriceForecast
 from domain.bidding.stay import Moved
 from domain.bidding.supply import back_up, offer_generation
@@ -36,7 +36,7 @@ from scripts.platform import Platform, PlatformFailed
 ZONE = 1
 LIMIT_WH = EnergyWh(100_000)
 """What the zone's connection carries in an interval, either way: 400 kW."""
-BIDDING_S, COMMITTING_S = 600, 240
+BIDDING_S, COMMITTING_S = 600, GATE_S - REVEAL_S
 """How long before an interval everybody bids, and how long before it the book is built."""
 AUCTION_LIMIT_S = 60
 POLL_S = 0.02

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.auction.book import Line, decode_line
+from domain.auction.book import Line, decode_lines
 from domain.auction.zone import ZoneTerms
 from domain.text import parse_hex
 from domain.units import (
@@ -134,4 +134,4 @@ def _imbalance_wh(closed: Mapping[str, int]) -> int:
 
 def _lines(chunks: Sequence[str]) -> list[Line]:
     raw = b"".join(parse_hex(chunk, (len(chunk) - 2) // 2) for chunk in chunks)
-    return [decode_line(raw[at : at + 11]) for at in range(0, len(raw), 11)]
+    return decode_lines(raw)

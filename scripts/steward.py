@@ -4,15 +4,11 @@
 be killed and started again at any time.
 """
 
-import argparse
 import json
 import logging
-import signal
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,6 +17,7 @@ import httpx
 
 from domain.units import MARKET_INTERVAL_S, MICRO_PER_EURO, AccountId
 from oracle.acn import read_all_sessions
+from scripts.beside import beside, repeat
 from scripts.chain import ChainFailed
 from scripts.day import DRIVER_DEPOSIT_MICRO, OPERATOR_DEPOSIT_MICRO, PLAIN_EVERY, RATED_POWER_W, operator_account
 from scripts.market import ZONE, Contracts, join, open_zone
@@ -28,7 +25,6 @@ from scripts.platform import Platform, PlatformFailed
 from scripts.tariffs import MARKET, day_tariffs
 
 LOOK_EVERY_S = 600
-AFTER_FAILURE_S = 5
 DAYS_AHEAD = 2
 MARKET_NOTICE_S = 60
 """Market prices are known so long before they hold."""
@@ -55,10 +51,22 @@ class Steward:
     site: dict[str, Any] = field(default_factory=dict)
     _priced: set[tuple[str, int]] | None = None
     _drivers: dict[str, str] = field(default_factory=dict)
+    _registered: bool = False
 
     @property
     def map_file(self) -> Path:
         return self.at.folder / "site.json"
+
+    def step(self) -> float:
+        """Registers what is not registered yet, and looks after the site; how many seconds until the next look."""
+        if not self._registered:
+            self.register()
+        self.look(int(time.time()))
+        if not self._registered:
+            self.open_market()
+            self.write_map()
+            self._registered = True
+        return LOOK_EVERY_S
 
     def register(self) -> None:
         """Stations and drivers, each with a key of its own."""
@@ -169,40 +177,9 @@ class Steward:
 
 def main() -> None:
     """Registers, then looks after the site until it is told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.steward", description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="data folder of the platform")
-    parser.add_argument("--backend", required=True, help="its URL, without /v1")
-    parser.add_argument("--rpc", required=True, help="JSON-RPC address of the chain")
-    parser.add_argument("--sessions", type=Path, required=True, help="recorded sessions, ACN-Data CSV")
-    parser.add_argument("--from", dest="since", type=datetime.fromisoformat, required=True, help="first moment")
-    parser.add_argument("--zone", type=ZoneInfo, required=True, help="where the site is")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.ERROR)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    at = Platform(arguments.folder, lambda _: None, url=arguments.backend, rpc=arguments.rpc)
-    at.make_secrets()
-    steward = Steward(at, arguments.sessions, int(arguments.since.timestamp()), arguments.zone)
-    _run(steward, stopped)
-
-
-def _run(steward: Steward, stopped: threading.Event) -> None:
-    registered, pause_s = False, 0.0
-    while not stopped.wait(pause_s):
-        try:
-            if not registered:
-                steward.register()
-            steward.look(int(time.time()))
-            if not registered:
-                steward.open_market()
-                steward.write_map()
-                registered = True
-            pause_s = LOOK_EVERY_S
-        except (httpx.HTTPError, ChainFailed, PlatformFailed, ValueError) as error:
-            log.warning("not now, again in %d s: %s", AFTER_FAILURE_S, error)
-            pause_s = AFTER_FAILURE_S
+    own = beside("steward", __doc__, level=logging.WARNING)
+    steward = Steward(own.at, own.sessions, own.from_s, own.zone)
+    repeat(steward.step, own.stopped, log, failures=(httpx.HTTPError, ChainFailed, PlatformFailed, ValueError))
 
 
 def _groups(items: Sequence[Item]) -> list[list[Item]]:

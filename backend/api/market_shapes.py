@@ -5,12 +5,10 @@ from backend.application.feed import auction_view
 from backend.application.market import Amounts, PositionRecord
 from backend.application.market_lists import AuctionWay, BookProof
 from backend.application.orders import Verdict
-from domain.auction.book import CHUNK_LINES, LINE_BYTES
+from domain.auction.book import chunks_of
 from domain.keccak import keccak
 from domain.text import hex_text
 from domain.wire import Json
-
-_CHUNK_BYTES = CHUNK_LINES * LINE_BYTES
 
 
 def placed(verdicts: list[Verdict]) -> Json:
@@ -51,7 +49,7 @@ def auction_way(way: AuctionWay) -> Json:
 def book(proof: BookProof) -> Json:
     """A book with all that is needed to check it: chunks, claim, and each signed line's order and signature."""
     kept = proof.book
-    chunks = [kept.lines[at : at + _CHUNK_BYTES] for at in range(0, len(kept.lines), _CHUNK_BYTES)]
+    chunks = chunks_of(kept.lines)
     forced: list[Json] = [
         {
             "forced": True,

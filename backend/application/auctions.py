@@ -14,34 +14,31 @@ from backend.application.auction_pauses import Item, Pauses
 from backend.application.errors import ChainUnavailable, TransactionRefused
 from backend.application.feed import tell_order
 from backend.application.filters import Page, TariffFilter
-from backend.application.gate import Gate, Selection, build, forced_line, select
+from backend.application.gate import Gate, Selection, build, select
 from backend.application.market import (
     AuctionRecord,
     AuctionState,
     BookRecord,
-    ForcedOrder,
     OrderRecord,
     OrderState,
     Step,
 )
 from backend.application.market_ports import AuctionChain
 from backend.application.order_checks import market_time_s, owing_micro, terms_of
+from backend.application.own_book import own_book
 from backend.application.ports import ChainView, Clock, Store, Transactions, UnitOfWork
 from backend.application.records import OutboxState
-from domain.auction.book import CHUNK_LINES
+from domain.auction.book import CHUNK_LINES, forced_chain
+from domain.auction.forced import ForcedOrder
+from domain.auction.zone import REVEAL_S
 from domain.chain import BlockRef, Call
-from domain.keccak import keccak
-from domain.signing import compact
 from domain.tariff import Direction
 from domain.units import MARKET_INTERVAL_S, UnixSeconds
 
-REVEAL_S = 60
-"""Sealed orders are revealed for so long after the gate; then the book is what it is."""
 MAX_AT_ONCE = 256
 CLOSE_ACCOUNTS = 64
 ACCOUNTS_ASKED = 100
 MISSED, UNSETTLED = "no book was committed in time", "the book was not settled in time"
-_CHAIN_BYTES = 25
 _ON_ITS_WAY = (OutboxState.QUEUED, OutboxState.SENT)
 
 log = structlog.get_logger()
@@ -161,7 +158,8 @@ class Auctions:
             closes_s = terms_of(unit, zone, UnixSeconds(interval_s)).closes_s(UnixSeconds(interval_s))
         if last.time_s < closes_s and self.chain.head() > last.number:
             return False
-        return self.house.forced(zone, interval_s) == (len(forced), _forced_chain(forced))
+        chain = forced_chain((one.line.encode(), one.nonce) for one in forced)
+        return self.house.forced(zone, interval_s) == (len(forced), chain)
 
     def _free(self, accounts: Sequence[int]) -> dict[int, int]:
         found: dict[int, int] = {}
@@ -188,8 +186,9 @@ class Auctions:
     # --- what follows from it ---------------------------------------------------------------------
 
     def _clear(self, item: Item) -> bool:
+        zone, interval_s, _ = item
         with self.store.read() as unit:
-            book = _own_book(unit, item)
+            book = own_book(unit, zone, interval_s)
             if book is None or _pending(unit, item, 0):
                 return False
         return self._send(item, 0, self.house.clear(book))
@@ -197,7 +196,7 @@ class Auctions:
     def _settle(self, item: Item) -> bool:
         zone, interval_s, _ = item
         with self.store.read() as unit:
-            book, auction = _own_book(unit, item), unit.auctions.find(zone, interval_s)
+            book, auction = own_book(unit, zone, interval_s), unit.auctions.find(zone, interval_s)
             if book is None or auction is None or _pending(unit, item, auction.chunks_settled):
                 return False
             proofs = _proofs(unit, book, auction)
@@ -209,7 +208,7 @@ class Auctions:
             forced = unit.zones.forced(zone, interval_s)
             if _pending(unit, item, 0):
                 return False
-        lines, nonces = b"".join(map(forced_line, forced)), bytes(one.nonce for one in forced)
+        lines, nonces = b"".join(one.line.encode() for one in forced), bytes(one.nonce for one in forced)
         return self._send(item, 0, self.house.void(zone, interval_s, lines, nonces))
 
     def _close(self, item: Item) -> bool:
@@ -272,24 +271,12 @@ def _pending(unit: UnitOfWork, item: Item, place: int) -> bool:
     return record.state in _ON_ITS_WAY or (record.state == OutboxState.MINED and unread)
 
 
-def _own_book(unit: UnitOfWork, item: Item) -> BookRecord | None:
-    """The book that was built here, if it is the one that was committed."""
-    zone, interval_s, _ = item
-    book, auction = unit.books.find(zone, interval_s), unit.auctions.find(zone, interval_s)
-    return book if book is not None and auction is not None and book.digest == auction.digest else None
-
-
 def _proofs(unit: UnitOfWork, book: BookRecord, auction: AuctionRecord) -> list[bytes]:
-    """What shows that the signed lines of the next chunk were signed: r, vs, expiry, nonce."""
+    """What shows that the signed lines of the next chunk were signed."""
     forced, first = len(book.forced_nonces), auction.chunks_settled * CHUNK_LINES
     hashes = book.hashes[max(0, first - forced) : max(0, first + CHUNK_LINES - forced)]
     known = {one.order_hash: one for one in unit.orders.named(hashes)}
-    return [proof_of(known[order_hash]) for order_hash in hashes]
-
-
-def proof_of(record: OrderRecord) -> bytes:
-    """70 bytes: r 32, vs 32 (EIP-2098), expiry u40, nonce u8."""
-    return compact(record.signature) + record.order.expiry_s.to_bytes(5, "big") + bytes([record.order.nonce])
+    return [known[order_hash].accepted.proof for order_hash in hashes]
 
 
 def _leave_out(unit: UnitOfWork, chosen: Selection) -> None:
@@ -316,14 +303,6 @@ def _imbalance_tariffs(unit: UnitOfWork, zone: int, interval_s: int) -> tuple[in
         valid = unit.tariffs.page(Page(-1, MAX_AT_ONCE), wanted)
         found += [one.tariff for one in valid if one.covers(interval_s, interval_s + MARKET_INTERVAL_S)][:1]
     return (found[0], found[1]) if len(found) == len(Direction) // 2 else None
-
-
-def _forced_chain(forced: Sequence[ForcedOrder]) -> bytes:
-    """The chain of an interval's forced lines as the contract keeps it: 200 bits, each line with its nonce."""
-    chain = bytes(32)
-    for one in forced:
-        chain = keccak(chain + forced_line(one) + bytes([one.nonce]))[-_CHAIN_BYTES:].rjust(32, b"\0")
-    return chain
 
 
 def _key(record: OrderRecord) -> tuple[int, bytes]:

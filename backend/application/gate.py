@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.application.errors import WouldSelfTrade
-from backend.application.market import BookRecord, ForcedOrder, OrderRecord, worst_case_micro
+from backend.application.market import BookRecord, OrderRecord
 from backend.application.order_checks import check_sides
-from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, Line, decode_book, trim_backstop
-from domain.auction.claim import Claim, NothingCrosses
+from domain.auction.book import Line, chunks_of, decode_book, trim_backstop
+from domain.auction.claim import plain_claim
 from domain.auction.clearing import clear
+from domain.auction.forced import ForcedOrder
 from domain.auction.zone import ZoneTerms
 from domain.errors import OrderRefused, OutOfRange
-from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from domain.units import PriceMicroPerKwh, UnixSeconds
 
 PAST_LIMIT = "the grid account offers more than the zone's connection carries"
-_BUYERS, _SELLERS = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def select(orders: Sequence[OrderRecord], gate: Gate) -> Selection:
     kept: list[OrderRecord] = []
     spent_micro: dict[int, int] = {}
     for record in orders:
-        account, needed = record.order.account, worst_case_micro(record.order)
+        account, needed = record.order.account, record.order.most_owed_micro
         spent = spent_micro.get(account, 0)
         reason = _alone(record, gate, forced) or sides.refusal(record)
         if reason is None and needed and account != gate.terms.grid and spent + needed > gate.spare_micro[account]:
@@ -69,10 +69,8 @@ def select(orders: Sequence[OrderRecord], gate: Gate) -> Selection:
 def build(kept: Sequence[OrderRecord], gate: Gate) -> BookRecord:
     """The book of these orders and the forced ones, cleared; at least one line."""
     signed = sorted(kept, key=lambda one: one.order_hash)
-    lines = b"".join([forced_line(one) for one in gate.forced] + [_signed_line(one) for one in signed])
-    step = CHUNK_LINES * LINE_BYTES
-    chunks = [lines[at : at + step] for at in range(0, len(lines), step)]
-    book: Book = decode_book(chunks, terms=gate.terms, interval_s=gate.interval_s)
+    lines = b"".join(one.encode() for one in (*(one.line for one in gate.forced), *map(_signed_line, signed)))
+    book = decode_book(chunks_of(lines), terms=gate.terms, interval_s=gate.interval_s)
     cleared = clear(book, gate.terms)
     return BookRecord(
         zone=gate.terms.zone,
@@ -82,43 +80,8 @@ def build(kept: Sequence[OrderRecord], gate: Gate) -> BookRecord:
         forced_nonces=bytes(one.nonce for one in gate.forced),
         hashes=tuple(one.order_hash for one in signed),
         fills=cleared.fills,
-        claim=claim_fields(cleared.claim),
+        claim=plain_claim(cleared.claim).named(),
     )
-
-
-def forced_line(order: ForcedOrder) -> bytes:
-    """The line of a forced order."""
-    line = Line(
-        AccountId(order.account),
-        order.sell,
-        True,
-        EnergyWh(order.quantity_wh),
-        PriceMicroPerKwh(order.limit_micro_per_kwh),
-    )
-    return line.encode()
-
-
-def claim_fields(claim: Claim) -> dict[str, int]:
-    """The fields of the contract's claim, by name. What a claim does not use is zero."""
-    if isinstance(claim, NothingCrosses):
-        return _fields(lo=claim.price)
-    shares = claim.shares
-    crossing = {"crosses": 1, "volumeWh": claim.volume_wh, "lo": claim.lo, "hi": claim.hi}
-    if shares is None:
-        return _fields(**crossing)
-    return _fields(
-        **crossing,
-        rationed=_SELLERS if shares.sell else _BUYERS,
-        atWh=shares.at_wh,
-        shareWh=shares.share_wh,
-        remainder=shares.remainder,
-        line=shares.line,
-    )
-
-
-def _fields(**given: int) -> dict[str, int]:
-    names = ("crosses", "volumeWh", "lo", "hi", "rationed", "atWh", "shareWh", "remainder", "line")
-    return dict.fromkeys(names, 0) | given
 
 
 def _alone(record: OrderRecord, gate: Gate, forced: set[tuple[int, int]]) -> str | None:
@@ -163,6 +126,6 @@ class _Sides:
         self._limits.setdefault(order.account, []).append((order.sell, order.limit_micro_per_kwh))
 
 
-def _signed_line(record: OrderRecord) -> bytes:
+def _signed_line(record: OrderRecord) -> Line:
     order = record.order
-    return Line(order.account, order.sell, False, order.quantity_wh, order.limit_micro_per_kwh).encode()
+    return Line(order.account, order.sell, False, order.quantity_wh, order.limit_micro_per_kwh)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.auction.order import AcceptedOrder, Order
-from domain.units import AccountId, UnixSeconds, cost_ceil, cost_floor
+from domain.units import AccountId, UnixSeconds
 
 
 class OrderState(StrEnum):
@@ -56,20 +56,6 @@ class OrderRecord:
     def accepted(self) -> AcceptedOrder:
         """As the book takes it."""
         return AcceptedOrder(self.order_hash, self.order, self.signature)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForcedOrder:
-    """An order that its owner sent to the chain, as the event says it. `place` is the event's."""
-
-    zone: int
-    interval_s: int
-    account: int
-    sell: bool
-    quantity_wh: int
-    limit_micro_per_kwh: int
-    nonce: int
-    place: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +150,3 @@ class FeedEntry:
     serial: int
     kind: str
     data: str
-
-
-def worst_case_micro(order: Order) -> int:
-    """The most that an order can come to owe, micro-euro: a buyer at its limit, a seller at a limit below zero."""
-    if order.sell:
-        return max(0, -cost_floor(order.quantity_wh, order.limit_micro_per_kwh))
-    return max(0, cost_ceil(order.quantity_wh, order.limit_micro_per_kwh))

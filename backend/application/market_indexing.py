@@ -5,44 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from backend.application.feed import tell_auction, tell_order
-from backend.application.market import Amounts, BookRecord, Cleared, ForcedOrder, OrderState, ZoneSetting
+from backend.application.market import Amounts, BookRecord, Cleared, OrderState, ZoneSetting
+from backend.application.own_book import own_book
 from backend.application.ports import UnitOfWork
-from domain.auction.book import LINE_BYTES, decode_line
+from domain.auction.book import decode_lines
+from domain.auction.forced import decode_forced
 from domain.chain import ChainEvent
 from domain.units import MARKET_INTERVAL_S, AccountId
 
 Args = dict[str, Any]
-
-_SELL, _ZERO, _QUANTITY = 1 << 31, 1 << 30, (1 << 30) - 1
-_LIMIT_OFFSET = 1 << 31
-
-
-def forced_order(word: bytes, account: int, place: int) -> ForcedOrder:
-    """The order in a word as `force` takes it: zone u16, interval u40, amount u32, limit + 2^31 u32, nonce u8."""
-    amount = int.from_bytes(word[7:11], "big")
-    return ForcedOrder(
-        zone=int.from_bytes(word[:2], "big"),
-        interval_s=int.from_bytes(word[2:7], "big"),
-        account=account,
-        sell=bool(amount & _SELL),
-        quantity_wh=amount & _QUANTITY,
-        limit_micro_per_kwh=int.from_bytes(word[11:15], "big") - _LIMIT_OFFSET,
-        nonce=word[15],
-        place=place,
-    )
-
-
-def forced_word(order: ForcedOrder) -> bytes:
-    """The word of an order, as `force` takes it."""
-    amount = order.sell * _SELL | order.quantity_wh
-    packed = (
-        order.zone.to_bytes(2, "big")
-        + order.interval_s.to_bytes(5, "big")
-        + amount.to_bytes(4, "big")
-        + (order.limit_micro_per_kwh + _LIMIT_OFFSET).to_bytes(4, "big")
-        + bytes([order.nonce])
-    )
-    return packed.ljust(32, b"\0")
 
 
 def _zone_set(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
@@ -62,7 +33,7 @@ def _joined(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
 
 
 def _bid_forced(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
-    unit.zones.force(forced_order(args["order"], args["account"], event.place))
+    unit.zones.force(decode_forced(args["order"], args["account"]), event.place)
 
 
 def _bid_sealed(unit: UnitOfWork, event: ChainEvent, args: Args) -> None:
@@ -103,16 +74,10 @@ def _book_settled(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     unit.zones.given_back(args["zone"], args["interval"])
 
 
-def _own_book(unit: UnitOfWork, zone: int, interval_s: int) -> BookRecord | None:
-    """The book that was built here, if it is the one that was committed."""
-    book, auction = unit.books.find(zone, interval_s), unit.auctions.find(zone, interval_s)
-    return book if book is not None and auction is not None and book.digest == auction.digest else None
-
-
 def _concluded(unit: UnitOfWork, _: ChainEvent, args: Args) -> None:
     zone, interval_s = args["zone"], args["interval"]
     unit.auctions.concluded(zone, interval_s, args["feeMicroPerKwh"])
-    book = _own_book(unit, zone, interval_s)
+    book = own_book(unit, zone, interval_s)
     if book is not None:
         _enter_fills(unit, book)
     tell_auction(unit, zone, interval_s, "concluded")
@@ -125,8 +90,7 @@ def _enter_fills(unit: UnitOfWork, book: BookRecord) -> None:
     """
     setting = unit.zones.setting(book.zone, book.interval_s)
     grid = setting.grid if setting else None
-    for number, wh in enumerate(book.fills):
-        line = decode_line(book.lines[number * LINE_BYTES : (number + 1) * LINE_BYTES])
+    for line, wh in zip(decode_lines(book.lines), book.fills, strict=True):
         if wh and line.account != grid:
             amounts = Amounts(sold_wh=wh) if line.sell else Amounts(bought_wh=wh)
             unit.positions.add(book.zone, book.interval_s, line.account, amounts)

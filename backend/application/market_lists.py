@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from backend.application.errors import UnknownAuction
 from backend.application.filters import AuctionFilter, Page, PositionFilter
-from backend.application.market import AuctionRecord, BookRecord, ForcedOrder, OrderRecord, PositionRecord, Step
+from backend.application.market import AuctionRecord, BookRecord, OrderRecord, PositionRecord, Step
+from backend.application.own_book import own_book
 from backend.application.ports import Store
 from backend.application.records import TransactionRecord
+from domain.auction.forced import ForcedOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,8 @@ class MarketLists:
     def book(self, zone: int, interval_s: int) -> BookProof:
         """The committed book; UnknownAuction if there is none, or it was built elsewhere."""
         with self.store.read() as unit:
-            auction, book = unit.auctions.find(zone, interval_s), unit.books.find(zone, interval_s)
-            if auction is None or book is None or book.digest != auction.digest:
+            book = own_book(unit, zone, interval_s)
+            if book is None:
                 raise UnknownAuction(zone, interval_s)
             known = {one.order_hash: one for one in unit.orders.named(book.hashes)}
             orders = [known[order_hash] for order_hash in book.hashes]

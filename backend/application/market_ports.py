@@ -11,13 +11,13 @@ from backend.application.market import (
     BookRecord,
     Cleared,
     FeedEntry,
-    ForcedOrder,
     OrderRecord,
     OrderState,
     PositionRecord,
     Step,
     ZoneSetting,
 )
+from domain.auction.forced import ForcedOrder
 from domain.chain import Call
 
 
@@ -54,7 +54,7 @@ class ZoneTable(Protocol):
     def terms_set(self, setting: ZoneSetting, now_s: int) -> None: ...
     def joined(self, zone: int, account: int, place: int) -> None: ...
     def has_joined(self, zone: int, account: int) -> bool: ...
-    def force(self, order: ForcedOrder) -> None: ...
+    def force(self, order: ForcedOrder, place: int) -> None: ...
     def forced(self, zone: int, interval_s: int, account: int | None = None) -> list[ForcedOrder]:
         """An interval's forced orders, in the order in which they were forced."""
 

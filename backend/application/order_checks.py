@@ -14,7 +14,7 @@ from backend.application.errors import (
     UnknownZone,
     WouldSelfTrade,
 )
-from backend.application.market import AuctionRecord, OrderState, PositionRecord, worst_case_micro
+from backend.application.market import AuctionRecord, OrderState, PositionRecord
 from backend.application.ports import Clock, UnitOfWork
 from backend.application.records import AccountRecord
 from domain.auction.order import Order
@@ -103,7 +103,7 @@ def check_sides(account: int, limits: Iterable[tuple[bool, PriceMicroPerKwh]], t
 
 def check_balance(unit: UnitOfWork, order: Order, terms: ZoneTerms, free_micro: int) -> None:
     """BalanceTooLow if the account could come to owe more than it has free. The grid account stands for the zone."""
-    needed = worst_case_micro(order)
+    needed = order.most_owed_micro
     if order.account == terms.grid or needed == 0:
         return
     bound = bound_micro(unit, order.account)

@@ -18,10 +18,10 @@ from backend.adapters.chain.refusals import Refusals
 from backend.adapters.clock import SystemClock
 from backend.adapters.keys import FileKey, file_key
 from backend.application.errors import TransactionPending, TransactionRefused
-from backend.application.market import ForcedOrder
-from backend.application.market_indexing import forced_word
 from backend.cli.rest import DEFAULT_BACKEND, BackendFailed, Rest
+from domain.auction.forced import forced_of
 from domain.auction.order import NONCES, Order, SignedOrder
+from domain.auction.zone import GATE_S
 from domain.errors import Malformed, WattledgerError
 from domain.order_cancel import cancel_digest
 from domain.signing import SigningDomain
@@ -30,7 +30,6 @@ from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKw
 from domain.wire import order_to_json
 
 COULD_NOT_RUN = 2
-GATE_S = 300
 POLL_S = 1.0
 RECEIPT_LIMIT_S = 60
 WAIT_LIMIT_S = 8 * 3_600
@@ -155,18 +154,7 @@ def _force(rest: Rest, key: FileKey, deployed: Deployment | None, rpc: str | Non
     if deployed is None or rpc is None:
         raise Malformed("--force sends to the chain: it needs --rpc and --deployment")
     order = _order(rest, wanted)
-    word = forced_word(
-        ForcedOrder(
-            zone=order.zone,
-            interval_s=order.interval_s,
-            account=order.account,
-            sell=order.sell,
-            quantity_wh=order.quantity_wh,
-            limit_micro_per_kwh=order.limit_micro_per_kwh,
-            nonce=order.nonce,
-            place=0,
-        )
-    )
+    word = forced_of(order).encode()
     sent = _sent(ChainReader(rpc, deployed), key, word)
     return {"tx": hex_text(sent), "zone": order.zone, "interval": order.interval_s, "nonce": order.nonce}
 

@@ -62,8 +62,7 @@ class Book:
 
     def chunks(self) -> tuple[bytes, ...]:
         """The lines' bytes; all chunks but the last have 1,024 lines."""
-        starts = range(0, len(self.lines), CHUNK_LINES)
-        return tuple(b"".join(line.encode() for line in self.lines[at : at + CHUNK_LINES]) for at in starts)
+        return tuple(chunks_of(b"".join(line.encode() for line in self.lines)))
 
     def digest(self) -> bytes:
         """What the operator commits."""
@@ -160,12 +159,23 @@ def decode_book(chunks: Sequence[bytes], *, terms: ZoneTerms, interval_s: UnixSe
     body = b"".join(chunks)
     if not LINE_BYTES <= len(body) <= MAX_LINES * LINE_BYTES:
         raise OutOfRange("lines in a book", len(body) // LINE_BYTES, 1, MAX_LINES)
-    lines = [decode_line(body[at : at + LINE_BYTES]) for at in range(0, len(body), LINE_BYTES)]
+    lines = decode_lines(body)
     forced_before = True
     for number, line in enumerate(lines):
         check_line(number, line, terms, forced_before=forced_before)
         forced_before = line.forced
     return Book(terms.zone, interval_s, tuple(lines))
+
+
+def chunks_of(lines: bytes) -> list[bytes]:
+    """The lines of a book, cut into its chunks."""
+    step = CHUNK_LINES * LINE_BYTES
+    return [lines[at : at + step] for at in range(0, len(lines), step)]
+
+
+def decode_lines(lines: bytes) -> list[Line]:
+    """The lines in these bytes, one after the other."""
+    return [decode_line(lines[at : at + LINE_BYTES]) for at in range(0, len(lines), LINE_BYTES)]
 
 
 def decode_line(data: bytes) -> Line:

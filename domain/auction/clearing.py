@@ -106,14 +106,6 @@ def trades_of(book: Book, fills: tuple[int, ...], price: PriceMicroPerKwh, terms
     )
 
 
-def most_owed_micro(energy_wh: EnergyWh, limit: PriceMicroPerKwh, *, sell: bool) -> MoneyMicro:
-    """The most that an order with this limit can owe for `energy_wh`, which the contract holds of who forces it.
-
-    A buyer owes it at its limit, a seller at a limit below zero; otherwise nothing is owed.
-    """
-    return max(MoneyMicro(0), cost_ceil(energy_wh, PriceMicroPerKwh(-limit if sell else limit)))
-
-
 def _above_bids(columns: Columns, terms: ZoneTerms) -> int:
     """The highest net limit of a buyer, where nothing crosses; a tick below all prices if nobody buys."""
     bids = columns.net[~columns.sell]

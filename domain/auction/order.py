@@ -5,12 +5,23 @@ from dataclasses import dataclass
 from domain.auction.zone import ZoneTerms
 from domain.errors import ExpiresBeforeGate, Malformed, OtherAuction, OutOfRange
 from domain.keccak import keccak
-from domain.signing import SigningDomain, check_signer, checked_range, recover, typehash, word
-from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from domain.signing import (
+    COMPACT_SIGNATURE_BYTES,
+    SigningDomain,
+    check_signer,
+    checked_range,
+    compact,
+    recover,
+    typehash,
+    word,
+)
+from domain.units import MARKET_INTERVAL_S, AccountId, EnergyWh, MoneyMicro, PriceMicroPerKwh, UnixSeconds, cost_ceil
 
 MAX_QUANTITY_WH = (1 << 30) - 1
 NONCES = 64
 """Nonces that an account has for one interval of a zone, and so the most orders that it has in a book."""
+PROOF_BYTES = 70
+_EXPIRY_BYTES = 5
 
 _TYPEHASH = typehash(
     "Order(uint24 account,uint16 zone,uint40 interval,bool sell,uint32 quantityWh,int32 limitMicroPerKwh,"
@@ -71,6 +82,11 @@ class Order:
         if self.expiry_s < terms.closes_s(self.interval_s):
             raise ExpiresBeforeGate(self.expiry_s, terms.closes_s(self.interval_s))
 
+    @property
+    def most_owed_micro(self) -> MoneyMicro:
+        """The most that its account can come to owe for it."""
+        return most_owed_micro(self.quantity_wh, self.limit_micro_per_kwh, sell=self.sell)
+
 
 @dataclass(frozen=True, slots=True)
 class SignedOrder:
@@ -100,6 +116,36 @@ class AcceptedOrder:
         """Whether its owner sent it to the chain itself."""
         return self.signature is None
 
+    @property
+    def proof(self) -> bytes:
+        """What shows the contract that it was signed: see `Proof`. Nothing for an order that its owner forced."""
+        if self.signature is None:
+            return b""
+        return Proof(compact(self.signature), self.order.expiry_s, self.order.nonce).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What `settle` takes beside a signed line: a compact signature (EIP-2098), the order's expiry and its nonce.
+
+    What a chain has may be any bytes, so nothing is checked.
+    """
+
+    signature: bytes
+    expiry_s: int
+    nonce: int
+
+    def encode(self) -> bytes:
+        """70 bytes: r 32, vs 32, expiry u40, nonce u8."""
+        return self.signature + self.expiry_s.to_bytes(_EXPIRY_BYTES, "big") + bytes([self.nonce])
+
+
+def decode_proofs(proofs: bytes) -> list[Proof]:
+    """The proofs of a chunk; Malformed if they are not whole."""
+    if len(proofs) % PROOF_BYTES:
+        raise Malformed(f"proofs have {PROOF_BYTES} bytes each, these are {len(proofs)}")
+    return [_decode_proof(proofs[at : at + PROOF_BYTES]) for at in range(0, len(proofs), PROOF_BYTES)]
+
 
 def accept_order(signed: SignedOrder, *, driver_key: bytes, terms: ZoneTerms, domain: SigningDomain) -> AcceptedOrder:
     """The order, if the zone takes it and the driver's key signed it; otherwise what `check_terms` and
@@ -116,3 +162,16 @@ def accept_forced(order: Order, *, terms: ZoneTerms, domain: SigningDomain) -> A
     """An order that the chain says its owner forced; otherwise what `check_terms` raises."""
     order.check_terms(terms)
     return AcceptedOrder(order.order_hash(domain), order, None)
+
+
+def most_owed_micro(energy_wh: EnergyWh, limit: PriceMicroPerKwh, *, sell: bool) -> MoneyMicro:
+    """The most that an order with this limit can owe for `energy_wh`, which the contract holds of who forces it.
+
+    A buyer owes it at its limit, a seller at a limit below zero; otherwise nothing is owed.
+    """
+    return max(MoneyMicro(0), cost_ceil(energy_wh, PriceMicroPerKwh(-limit if sell else limit)))
+
+
+def _decode_proof(data: bytes) -> Proof:
+    signature, rest = data[:COMPACT_SIGNATURE_BYTES], data[COMPACT_SIGNATURE_BYTES:]
+    return Proof(signature, int.from_bytes(rest[:_EXPIRY_BYTES], "big"), rest[_EXPIRY_BYTES])

@@ -10,6 +10,10 @@ TICK_MICRO_PER_KWH = PriceMicroPerKwh(100)
 FLOOR_MICRO_PER_KWH = PriceMicroPerKwh(-500_000)
 CAP_MICRO_PER_KWH = PriceMicroPerKwh(4_000_000)
 NO_FEE = PriceMicroPerKwh(0)
+GATE_S = 300
+"""A book closes so long before its interval."""
+REVEAL_S = 60
+"""Sealed orders are revealed for so long after the gate; then the book is what it is."""
 
 _LOWEST_INT32 = -(1 << 31)
 _check = checked_range(
@@ -41,7 +45,7 @@ class ZoneTerms:
     tick_micro_per_kwh: PriceMicroPerKwh = TICK_MICRO_PER_KWH
     floor_micro_per_kwh: PriceMicroPerKwh = FLOOR_MICRO_PER_KWH
     cap_micro_per_kwh: PriceMicroPerKwh = CAP_MICRO_PER_KWH
-    gate_s: int = 300
+    gate_s: int = GATE_S
     fee_micro_per_kwh: PriceMicroPerKwh = NO_FEE
 
     def __post_init__(self) -> None:

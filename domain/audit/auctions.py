@@ -1,12 +1,13 @@
 """Re-derives each auction: its book from the data of calls, its clearing, the signatures of its orders, its fills."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, book_digest, decode_book
+from domain.auction.book import CHUNK_LINES, LINE_BYTES, Book, book_digest, chunks_of, decode_book
 from domain.auction.check import check_claim
+from domain.auction.claim import CLAIM_NAMES, PlainClaim, claim_of, plain_claim
 from domain.auction.clearing import Clearing, clear
-from domain.auction.zone import ZoneTerms
+from domain.auction.zone import GATE_S, REVEAL_S, ZoneTerms
 from domain.audit.findings import FindingCode, Tally
 from domain.audit.gates import Gates
 from domain.audit.ledger import Args, Books
@@ -15,22 +16,18 @@ from domain.audit.market_calls import (
     SETTLE_SELECTOR,
     ClearCall,
     SettleCall,
-    claim_of,
     decode_clear,
     decode_settle,
-    plain_claim,
 )
-from domain.audit.market_state import BookBook, Forced, MarketState, PlainClaim, Result
+from domain.audit.market_state import BookBook, Forced, MarketState, Result
 from domain.audit.orders import Orders
 from domain.audit.report import Deployed, Report, TransactionSource
-from domain.audit.seats import GATE_S, REVEAL_S, Seats
+from domain.audit.seats import Seats
 from domain.chain import ChainEvent
 from domain.errors import ClearingRefused, Malformed
 from domain.keccak import keccak
 from domain.text import hex_text
 from domain.units import MARKET_INTERVAL_S, PriceMicroPerKwh, UnixSeconds
-
-_CLAIM_FIELDS = len(fields(PlainClaim))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,7 @@ class Auctions:
         if call is not None:
             self._compare_call(call, book, key, where)
             if call.first == 0 and len(call.lines) == LINE_BYTES * book.count:
-                book.chunks = _chunked(call.lines)
+                book.chunks = chunks_of(call.lines)
                 self._take_book(book, key, terms, where)
         self._check_price(args, book.claim, terms, where)
         if not book.claim.crosses:
@@ -318,11 +315,6 @@ def price_of(claim: PlainClaim, terms: ZoneTerms) -> int:
 def _event_claim(value: object) -> PlainClaim:
     """The claim of an event: its fields in their order, as a mapping or a sequence; Malformed if it is none."""
     parts = list(value.values()) if isinstance(value, Mapping) else list(value) if isinstance(value, Sequence) else []
-    if len(parts) != _CLAIM_FIELDS:
-        raise Malformed(f"a claim has {_CLAIM_FIELDS} fields, this has {len(parts)}")
+    if len(parts) != len(CLAIM_NAMES):
+        raise Malformed(f"a claim has {len(CLAIM_NAMES)} fields, this has {len(parts)}")
     return PlainClaim(bool(parts[0]), *map(int, parts[1:]))
-
-
-def _chunked(lines: bytes) -> list[bytes]:
-    size = LINE_BYTES * CHUNK_LINES
-    return [lines[at : at + size] for at in range(0, len(lines), size)]

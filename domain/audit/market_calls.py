@@ -6,9 +6,7 @@ place, lists by their offset.
 
 from dataclasses import dataclass
 
-from domain.auction.claim import Claim, CrossingClaim, NothingCrosses
-from domain.auction.columns import Shares
-from domain.audit.market_state import PlainClaim
+from domain.auction.claim import CLAIM_NAMES, PlainClaim
 from domain.errors import Malformed
 from domain.keccak import keccak
 from domain.signing import typehash, word
@@ -19,9 +17,7 @@ SETTLE_SELECTOR = typehash(f"settle(uint16,uint40,uint256,{_CLAIM},bytes32[],uin
 REVEAL_SELECTOR = typehash("reveal(bytes32,bytes32)")[:4]
 CLOSE_SELECTOR = typehash("close(uint16,uint40,uint24[],uint24,uint24)")[:4]
 
-_WORD, _CLAIM_WORDS = 32, 9
-_BUYERS, _SELLERS = 1, 2
-PROOF_BYTES = 70
+_WORD, _CLAIM_WORDS = 32, len(CLAIM_NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +46,6 @@ class SettleCall:
     lines: bytes
     forced_nonces: bytes
     proofs: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """What a signed line's proof says: a compact signature (EIP-2098), the order's expiry and its nonce."""
-
-    signature: bytes
-    expiry_s: int
-    nonce: int
 
 
 def decode_clear(data: bytes) -> ClearCall:
@@ -90,46 +77,9 @@ def decode_settle(data: bytes) -> SettleCall:
     )
 
 
-def decode_proofs(proofs: bytes) -> list[Proof]:
-    """The proofs of a chunk; Malformed if they are not whole."""
-    if len(proofs) % PROOF_BYTES:
-        raise Malformed(f"proofs have {PROOF_BYTES} bytes each, these are {len(proofs)}")
-    return [
-        Proof(
-            signature=proofs[at : at + 64],
-            expiry_s=int.from_bytes(proofs[at + 64 : at + 69], "big"),
-            nonce=proofs[at + 69],
-        )
-        for at in range(0, len(proofs), PROOF_BYTES)
-    ]
-
-
 def sealed_commitment(account: int, data: bytes) -> bytes:
     """What the call of `reveal` in this data opens, for an account."""
     return keccak(word(account) + _word(data, 0) + _word(data, 1))
-
-
-def claim_of(plain: PlainClaim) -> Claim:
-    """The claim as the domain has it; Malformed for a side that is none."""
-    if not plain.crosses:
-        return NothingCrosses(plain.lo)
-    if plain.rationed not in (0, _BUYERS, _SELLERS):
-        raise Malformed(f"side {plain.rationed} is rationed; there are 1 and 2, and 0 for none")
-    shares = Shares(plain.rationed == _SELLERS, plain.at_wh, plain.share_wh, plain.remainder, plain.line)
-    return CrossingClaim(plain.volume_wh, plain.lo, plain.hi, shares if plain.rationed else None)
-
-
-def plain_claim(claim: Claim) -> PlainClaim:
-    """The claim as the contract is told it."""
-    if isinstance(claim, NothingCrosses):
-        return PlainClaim(False, 0, claim.price, 0, 0, 0, 0, 0, 0)
-    shares = claim.shares
-    if shares is None:
-        return PlainClaim(True, claim.volume_wh, claim.lo, claim.hi, 0, 0, 0, 0, 0)
-    side = _SELLERS if shares.sell else _BUYERS
-    return PlainClaim(
-        True, claim.volume_wh, claim.lo, claim.hi, side, shares.at_wh, shares.share_wh, shares.remainder, shares.line
-    )
 
 
 def _claim(data: bytes, at: int) -> PlainClaim:

@@ -4,11 +4,11 @@ It grows with what is open: a book goes once it can no longer be settled, a posi
 how each auction ended, because energy that is metered late is closed late.
 """
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
+from domain.auction.claim import PlainClaim
 from domain.auction.zone import ZoneTerms
 from domain.keccak import keccak
-from domain.signing import word
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh
 
 Seat = tuple[int, int]
@@ -58,25 +58,6 @@ class Forced:
     lines: list[bytes] = field(default_factory=list)
     nonces: list[int] = field(default_factory=list)
     held: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PlainClaim:
-    """A claim as the contract is told it: the fields of `IAuctionHouse.Claim`, in their order."""
-
-    crosses: bool
-    volume_wh: int
-    lo: int
-    hi: int
-    rationed: int
-    at_wh: int
-    share_wh: int
-    remainder: int
-    line: int
-
-    def encode(self) -> bytes:
-        """As the ABI encodes the struct."""
-        return b"".join(word(int(getattr(self, part.name))) for part in fields(self))
 
 
 @dataclass(slots=True)

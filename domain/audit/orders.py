@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from domain.auction.book import CHUNK_LINES, LINE_BYTES, Line, decode_line
-from domain.auction.order import NONCES, Order
+from domain.auction.book import CHUNK_LINES, LINE_BYTES, Line, decode_line, decode_lines
+from domain.auction.order import NONCES, Order, Proof, decode_proofs
+from domain.auction.zone import GATE_S
 from domain.audit.findings import FindingCode, Tally
 from domain.audit.ledger import Books
-from domain.audit.market_calls import Proof, SettleCall, decode_proofs
+from domain.audit.market_calls import SettleCall
 from domain.audit.market_state import BookBook, Forced, MarketState
 from domain.audit.report import Deployed, Report
-from domain.audit.seats import GATE_S
 from domain.errors import BadSignature, Malformed
 from domain.signing import SigningDomain, expanded, recover
 from domain.text import address_text, hex_text
@@ -27,7 +27,7 @@ class Orders:
 
     def check(self, call: SettleCall, book: BookBook, key: tuple[int, int], where: str) -> None:
         """Checks who signed each order, when it expires, and that its nonce was free."""
-        lines = [decode_line(line) for line in _cut(call.lines)]
+        lines = decode_lines(call.lines)
         forced = self._state().forced.get(key, Forced()) if call.chunk == 0 else Forced()
         if list(call.forced_nonces) != forced.nonces:
             expected, found = str(forced.nonces), str(list(call.forced_nonces))
@@ -101,10 +101,6 @@ class Orders:
             if not line.forced and position.bought_wh and position.sold_wh:
                 expected = "an account that buys or sells"
                 self._report(FindingCode.CLEARING_MISMATCH, f"{where}, account {line.account}", expected, "both")
-
-
-def _cut(lines: bytes) -> list[bytes]:
-    return [lines[at : at + LINE_BYTES] for at in range(0, len(lines), LINE_BYTES)]
 
 
 def _keys_text(account: int, keys: list[bytes]) -> str:

@@ -2,8 +2,10 @@
 
 from collections import Counter
 
-from domain.auction.book import Line, decode_line
+from domain.auction.book import decode_line
+from domain.auction.forced import AHEAD_S, BOND_MICRO, ForcedOrder, decode_forced, held_micro
 from domain.auction.order import NONCES
+from domain.auction.zone import GATE_S, REVEAL_S
 from domain.audit.findings import FindingCode
 from domain.audit.gates import Gates
 from domain.audit.ledger import Args
@@ -12,17 +14,10 @@ from domain.audit.market_state import Forced, MarketState, SeatBook, ZoneSetting
 from domain.audit.report import Deployed, Report, TransactionSource
 from domain.chain import ChainEvent
 from domain.errors import Malformed, OffTick, OutOfRange
-from domain.units import MARKET_INTERVAL_S, PriceMicroPerKwh, cost_ceil
+from domain.units import MARKET_INTERVAL_S
 
 NOTICE_S = 86_400
 """New terms of a zone hold for intervals that begin at least so much later."""
-GATE_S, REVEAL_S = 300, 60
-AHEAD_S = 64 * MARKET_INTERVAL_S
-BOND_MICRO = 1_000_000
-
-_FORCED_BIT = 1 << 62
-LEAST_HELD_MICRO = 10_000
-_ORDER_TAIL_BITS = 128
 
 Movement = tuple[str, int, int, int]
 """An event of the escrow, its account, to whom, and how many micro-euro."""
@@ -182,28 +177,26 @@ class Seats:
     # --- orders that are sent to the chain -------------------------------------------------------
 
     def _forced(self, event: ChainEvent, time_s: int, where: str) -> None:
-        account, order = event.args["account"], int.from_bytes(event.args["order"], "big")
-        zone, interval_s = auction_of(order)
-        line = line_of(account, order)
-        nonce = order >> _ORDER_TAIL_BITS & 0xFF
-        if nonce >= NONCES or not self._is_possible(zone, interval_s, line):
+        sent = decode_forced(event.args["order"], event.args["account"])
+        zone, interval_s, line = sent.zone, sent.interval_s, sent.line
+        if sent.nonce >= NONCES or not self._is_possible(sent):
             self._forced_finding(where, "an order that the zone can have", event.args["order"].hex())
         gate_s = interval_s - GATE_S
         if time_s >= gate_s:
             self._revealed(event, (zone, interval_s), time_s, where)
         elif interval_s > time_s + AHEAD_S:
             self._forced_finding(where, f"an interval up to {time_s + AHEAD_S}", f"interval {interval_s}")
-        self._take(zone, account, held_micro(decode_line(line)), where)
+        self._take(zone, sent.account, held_micro(line), where)
         forced = self.state.forced.setdefault((zone, interval_s), Forced())
-        forced.lines.append(line)
-        forced.nonces.append(nonce)
+        forced.lines.append(line.encode())
+        forced.nonces.append(sent.nonce)
 
-    def _is_possible(self, zone: int, interval_s: int, line: bytes) -> bool:
-        terms, found = self.state.terms_of(zone, interval_s), decode_line(line)
-        if terms is None or interval_s % MARKET_INTERVAL_S or found.quantity_wh == 0:
+    def _is_possible(self, sent: ForcedOrder) -> bool:
+        terms = self.state.terms_of(sent.zone, sent.interval_s)
+        if terms is None or sent.interval_s % MARKET_INTERVAL_S or sent.quantity_wh == 0:
             return False
         try:
-            terms.check_limit(found.limit_micro_per_kwh)
+            terms.check_limit(sent.line.limit_micro_per_kwh)
         except (OffTick, OutOfRange):
             return False
         return True
@@ -261,31 +254,12 @@ class Seats:
         self._report(FindingCode.FORCED_MISMATCH, where, expected, found)
 
 
-def auction_of(order: int) -> tuple[int, int]:
-    """Zone and interval of a forced order, from its word."""
-    return order >> 240, order >> 200 & (1 << 40) - 1
-
-
-def line_of(account: int, order: int) -> bytes:
-    """The line of a forced order, from its word: zone u16, interval u40, amount u32, limit u32, nonce u8, zeros."""
-    numbers = order >> _ORDER_TAIL_BITS + 8 & (1 << 64) - 1
-    return (account << 64 | numbers | _FORCED_BIT).to_bytes(11, "big")
-
-
-def held_micro(line: Line) -> int:
-    """What is held for a forced order: the most that it can owe, rounded up, and LEAST_HELD_MICRO at least.
-
-    A buyer owes at its limit, a seller at a limit below zero.
-    """
-    price = -line.limit_micro_per_kwh if line.sell else line.limit_micro_per_kwh
-    return max(LEAST_HELD_MICRO, cost_ceil(line.quantity_wh, PriceMicroPerKwh(price)))
-
-
 def place_of(event: ChainEvent) -> str:
     """Where an event of the market is, for findings."""
     args = dict(event.args)
     if event.name == "BidForced":
-        args["zone"], args["interval"] = auction_of(int.from_bytes(args["order"], "big"))
+        sent = decode_forced(args["order"], args["account"])
+        args["zone"], args["interval"] = sent.zone, sent.interval_s
     parts = [f"block {event.block}, {event.name}"]
     parts += [f"{name} {args[name]}" for name in ("zone", "interval", "account") if name in args]
     return ", ".join(parts)

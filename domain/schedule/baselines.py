@@ -88,11 +88,11 @@ class Left:
 
 
 def first_come(cap_w: PowerW | None = None) -> InOrder:
-    return InOrder("fcfs", lambda vehicle, now_s: (vehicle.arrival_s, 0, vehicle.session), cap_w)
+    return InOrder("fcfs", lambda vehicle, _: (vehicle.arrival_s, 0, vehicle.session), cap_w)
 
 
 def earliest_deadline(cap_w: PowerW | None = None) -> InOrder:
-    return InOrder("edf", lambda vehicle, now_s: (vehicle.departure_s, vehicle.arrival_s, vehicle.session), cap_w)
+    return InOrder("edf", lambda vehicle, _: (vehicle.departure_s, vehicle.arrival_s, vehicle.session), cap_w)
 
 
 def least_laxity(cap_w: PowerW | None = None) -> InOrder:

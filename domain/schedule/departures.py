@@ -18,6 +18,8 @@ from domain.units import SECONDS_PER_HOUR
 
 DAY_S = 86_400
 WIDTH_S = SECONDS_PER_HOUR
+NOBODY = 1e-6
+"""A share of the past that is none."""
 LEAST_BP = 200
 """Of 10,000: who is that unlikely to be there is not counted on."""
 
@@ -53,7 +55,7 @@ class Departures:
         """
         ends_s = np.array(slots.edges_s[1:], dtype=np.float64)
         now = self._staying(vehicle, np.array([float(now_s)]))[0]
-        if now < 1e-6:
+        if now < NOBODY:
             from_s = max(now_s, int(vehicle.departure_s))
             share = np.minimum(1.0, 0.5 ** ((ends_s - from_s) / SECONDS_PER_HOUR))
         else:
@@ -87,12 +89,13 @@ class Departures:
         near = (near + 1e-9) * np.where(self._weekend == _weekend(np.array([arrival]))[0], 1.0, 0.1)
         sorted_near = near[self._order]
         above: Floats = np.concatenate((np.cumsum(sorted_near[::-1])[::-1], [0.0]))
-        return above / above[0]
+        share: Floats = above / above[0]
+        return share
 
 
 def _weekend(local_s: Floats) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
     """The 1st of January 1970 was a Thursday."""
-    return (local_s // DAY_S + 3) % 7 >= 5
+    return (local_s // DAY_S + 3) % 7 >= 5  # noqa: PLR2004 (Saturday and Sunday)
 
 
 def declared_of(stays: Sequence[tuple[int, int, int]]) -> list[Declared]:

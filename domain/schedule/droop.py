@@ -1,7 +1,7 @@
 """Connected vehicles hold the grid's frequency: they give back when it is low and charge when it is high.
 
 A simulated service. Power follows the deviation from 50 Hz in a straight line beyond a dead band, up to the whole
-offer, as droop control does (ENTSO-E, Nordic and Continental FCR: dead band 10 mHz, full activation at 200 mHz). What a
+offer, as droop control does (10 mHz and 200 mHz: Regulation (EU) 2017/1485, Annex V, for Continental Europe). What a
 vehicle can do ends at its powers, its floor and its capacity. What is paid is in docs/reference/grid-services.md.
 
 Frequencies are mHz, so that all is whole numbers. Energy counts in watt-seconds inside, in Wh rounded down in results.

@@ -14,10 +14,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from domain.schedule.columns import Bools, Columns, Ints
+from domain.schedule.columns import Bools, Columns, Floats, Ints
 from domain.schedule.grid import Steps
 
 WORD = 64
+_BEFORE_ALL = 1e12
 NONE, ALL = np.uint64(0), np.uint64(2**WORD - 1)
 
 
@@ -107,7 +108,7 @@ class Flow:
             self._pass(slot)
             room = most - int(self.drawn_wh[slot])
             if room > 0:
-                room -= self._fill(slot, room)
+                room -= self._fill(slot, room, by_patience=True)
             while room > 0 and self.missing_wh and slot not in self._closed:
                 room -= self._move_over(slot, room)
 
@@ -127,7 +128,7 @@ class Flow:
             span = self.stands.spans[slot]
             self._ahead_wh[self.stands.vehicle[span]] -= self.stands.most_wh[span]
 
-    def _fill(self, slot: int, most: int) -> int:
+    def _fill(self, slot: int, most: int, *, by_patience: bool) -> int:
         """Charges vehicles that miss energy, those first that can wait least. Returns the Wh that the slot gained."""
         span = self.stands.spans[slot]
         vehicles = self.stands.vehicle[span]
@@ -137,16 +138,23 @@ class Flow:
         if total == 0:
             return 0
         if total > most:
-            patience = self._ahead_wh[vehicles] / np.maximum(left, 1)
-            if self.like is not None:
-                patience -= 1e9 * (self.like[span] > self.taken_wh[span])
-            by_patience = np.argsort(patience)
-            amounts[by_patience] = _first(amounts[by_patience], most)
             total = most
+            if by_patience:
+                order = np.argsort(self._patience(span, vehicles, left))
+                amounts[order] = _first(amounts[order], most)
+            else:
+                amounts = _first(amounts, most)
         self._put(slot, span, vehicles, amounts)
         self.left_wh[vehicles] = left - amounts
         self.missing_wh -= total
         return total
+
+    def _patience(self, span: slice, vehicles: Ints, left: Ints) -> Floats:
+        """What the stay still offers, by what is missing. Who takes here in the plan that is `like` this goes first."""
+        patience: Floats = self._ahead_wh[vehicles] / np.maximum(left, 1)
+        if self.like is not None:
+            patience -= _BEFORE_ALL * (self.like[span] > self.taken_wh[span])
+        return patience
 
     def _put(self, slot: int, places: slice | Ints, vehicles: Ints, amounts: Ints) -> None:
         taken = self.taken_wh[places] + amounts
@@ -222,7 +230,7 @@ class Flow:
                 return 0
             most = min(most, movable)
             moves.append((here, to, places, targets, amounts))
-        self._fill(chain[0], most)
+        self._fill(chain[0], most, by_patience=False)
         for source, target, places, targets, amounts in moves:
             parts = _first(amounts, most)
             some = np.flatnonzero(parts)

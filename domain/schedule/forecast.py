@@ -47,9 +47,7 @@ class Record:
         return self.stays[first:last]
 
 
-def phantoms(
-    record: Record, moment: Moment, until_s: int, *, weeks: Sequence[int], grain_s: int
-) -> list[Vehicle]:
+def phantoms(record: Record, moment: Moment, until_s: int, *, weeks: Sequence[int], grain_s: int) -> list[Vehicle]:
     """The vehicles that will come after this slot and up to `until_s`, if the given weeks (1: the last one) come again.
 
     None takes room in this slot, where nobody could use it.

@@ -24,7 +24,8 @@ class Grid:
     """Wh and micro-euro per Wh by slot. Where there is no limit, it is `PLENTY_WH`.
 
     `unmet` is what a Wh may cost that would else be missing: what the aims say, and every peak that it may raise. So no
-    price of a peak sheds energy.
+    price of a peak sheds energy. Where it is uncertain who stays, the aims alone say what a Wh is worth: it is weighed
+    against the chance that it is missing, and a peak for every such chance would be paid.
     """
 
     load_wh: Ints
@@ -114,8 +115,10 @@ def intervals(columns: Columns, demand: DemandCharge) -> tuple[Ints, Floats, Int
 
 
 def _raised_peaks(columns: Columns) -> float:
-    """What a Wh costs that raises every peak with a price, micro-euro."""
+    """What a Wh costs that raises every peak with a price, micro-euro; nothing where it is uncertain who stays."""
     problem, raised = columns.problem, 0.0
+    if any(vehicle.presence_bp for vehicle in problem.vehicles):
+        return raised
     for demand in problem.prices.demands:
         raised += demand.price_micro_per_kw / WH_PER_KWH * SECONDS_PER_HOUR / demand.interval_s
     if problem.aims.peak_target_w is not None:

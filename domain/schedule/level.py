@@ -12,10 +12,10 @@ import numpy as np
 from domain.errors import PlanNotFound
 from domain.schedule.columns import Columns
 from domain.schedule.forecast import WEEK_S, Record, Stayed
+from domain.schedule.metrics import peak_of
 from domain.schedule.moment import DemandSoFar, Moment
 from domain.schedule.optimum import optimum
 from domain.schedule.outlook import published
-from domain.schedule.metrics import peak_of
 from domain.schedule.problem import DemandCharge, Prices, Problem, Site, Slots, Vehicle
 from domain.units import EnergyWh, PowerW, UnixSeconds
 

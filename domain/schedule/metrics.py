@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.schedule.columns import Columns, Ints
+from domain.schedule.columns import Columns, Floats, Ints
+from domain.schedule.fairness import jain, worst_decile
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import DemandCharge
 from domain.units import SECONDS_PER_HOUR, WH_PER_KWH
@@ -68,13 +69,13 @@ def measure(schedule: Schedule) -> Metrics:
         possible_wh=int(possible_wh.sum()),
         delivered=float((shares * possible_wh).sum() / max(1, possible_wh.sum())),
         served=float((shares >= 1).mean()) if len(shares) else 1.0,
-        worst_decile=float(np.sort(shares)[: max(1, len(shares) // 10)].mean()) if len(shares) else 1.0,
-        jain=float(shares.sum() ** 2 / (len(shares) * (shares**2).sum())) if shares.any() else 1.0,
+        worst_decile=worst_decile(shares),
+        jain=jain(shares),
         renewable_share=float(np.minimum(np.maximum(net_wh, 0), sun_wh).sum() / max(1, np.maximum(net_wh, 0).sum())),
     )
 
 
-def delivered_shares(schedule: Schedule) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def delivered_shares(schedule: Schedule) -> Floats:
     """By vehicle, what of its possible need it got, 0 to 1. What was sold counts with the losses of its way back."""
     columns = schedule.columns
     efficiency = np.array([v.battery.efficiency_bp / 10_000 if v.battery else 1.0 for v in schedule.problem.vehicles])

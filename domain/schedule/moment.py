@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from domain.schedule.columns import Ints
 from domain.schedule.problem import Vehicle
 from domain.units import EnergyWh, PowerW, UnixSeconds
 
@@ -36,16 +37,16 @@ class Moment:
     ends_s: UnixSeconds
     slot_s: int
     vehicles: tuple[Vehicle, ...]
-    import_micro_per_kwh: Sequence[int]
-    export_micro_per_kwh: Sequence[int] = ()
-    carbon_micro_per_kwh: Sequence[int] = ()
+    import_micro_per_kwh: Sequence[int] | Ints
+    export_micro_per_kwh: Sequence[int] | Ints = ()
+    carbon_micro_per_kwh: Sequence[int] | Ints = ()
     demand: DemandSoFar | None = None
     import_limit_w: PowerW | None = None
     export_limit_w: PowerW | None = None
     line_limit_w: tuple[int, int, int] | None = None
     circuits_w: tuple[int, ...] = ()
-    load_w: Sequence[int] = ()
-    sun_w: Sequence[int] = ()
+    load_w: Sequence[int] | Ints = ()
+    sun_w: Sequence[int] | Ints = ()
     read_wh: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -58,7 +59,7 @@ class Report(NamedTuple):
 
 
 class Policy(Protocol):
-    """Decides the power of each vehicle for the slot that begins, W; negative gives back, who is not named gets none."""
+    """Decides the power of each vehicle for the slot that begins, W: negative gives back, not named is none."""
 
     @property
     def name(self) -> str: ...

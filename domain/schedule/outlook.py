@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from domain.schedule.columns import Floats
+from domain.schedule.columns import Floats, Ints
 from domain.schedule.moment import Moment
 from domain.schedule.problem import Slots
 from domain.units import SECONDS_PER_HOUR
@@ -14,7 +14,7 @@ DAYS = 3
 RECENT_S = 2 * SECONDS_PER_HOUR
 
 
-def published(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
+def published(values: Sequence[int] | Ints, moment: Moment, slots: Slots) -> tuple[int, ...]:
     """Values given by slot from the one that runs, as means over each of `slots`; where they end, the last day again.
 
     Nothing for nothing.
@@ -22,6 +22,19 @@ def published(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int,
     if not len(values):
         return ()
     return _means(np.array(values, dtype=np.float64), moment, slots)
+
+
+def totals(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
+    """Sums over each of `slots` of amounts given by slot from the one that runs, all of which is still to come."""
+    found = [0] * len(slots)
+    place = 0
+    for number, amount in enumerate(values):
+        begins_s = moment.ends_s + (number - 1) * moment.slot_s
+        while place + 1 < len(slots) and slots.edges_s[place + 1] <= begins_s:
+            place += 1
+        if begins_s < slots.end_s:
+            found[place] += amount
+    return tuple(found)
 
 
 class Daily:
@@ -45,7 +58,7 @@ class Daily:
         self._offset_s, self._days = utc_offset_s, days
         self._most_scale, self._half_life_s = most_scale, half_life_s
 
-    def expected(self, values_w: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
+    def expected(self, values_w: Sequence[int] | Ints, moment: Moment, slots: Slots) -> tuple[int, ...]:
         """W by slot, rounded down; `values_w` are those of the moment, up to it."""
         seen = np.concatenate((self._past, np.asarray(values_w, dtype=np.float64)))
         count = -(-(slots.end_s - moment.now_s) // moment.slot_s) + 1

@@ -18,8 +18,8 @@ SAMPLE, SAMPLE_FROM = 400, 3_200
 """Of how many vehicles a first guess of the peak is made, and from how many on it is worth it."""
 BELOW_GUESS = 0.97
 """The curve is steep where energy would be missing, and its tangents lead to the peak fastest from there."""
-NARROWER = 0.75
-"""Where the next peak is tried, between the least and the last, while none was too low."""
+STRIDE = 0.01
+"""Of the peak: while none was too low, the next is tried below the last by twice as much as before, from twice this."""
 CLOSE = 1e-12
 
 
@@ -81,7 +81,7 @@ class _Search:
         """The cheapest trial with a peak up to that of `high`."""
         first_wh, best = self.price.least_wh, high
         low: Trial | None = None
-        peak_wh, like = guess_wh, high.flow.taken_wh
+        peak_wh, like, stride = guess_wh, high.flow.taken_wh, STRIDE
         while first_wh < high.peak_wh:
             trial = self.at(min(max(peak_wh, first_wh), high.peak_wh - 1), like)
             best, like = min(best, trial, key=lambda t: t.cost), trial.flow.taken_wh
@@ -92,7 +92,8 @@ class _Search:
             else:
                 return trial
             if low is None:
-                peak_wh = first_wh + int((high.peak_wh - first_wh) * NARROWER)
+                stride *= 2
+                peak_wh = int(high.peak_wh * (1 - stride))
             elif first_wh < high.peak_wh:
                 peak_wh, bound = _crossing(low, high)
                 if bound >= best.cost - CLOSE * abs(best.cost):

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
 from domain.schedule.baselines import least_laxity, room_w
+from domain.schedule.departures import Departures
+from domain.schedule.floor import floored
 from domain.schedule.forecast import Record, phantoms
 from domain.schedule.laxity import raised, served_wh
 from domain.schedule.moment import Moment
-from domain.schedule.departures import Departures
 from domain.schedule.optimum import optimum
-from domain.schedule.outlook import Daily, published
+from domain.schedule.outlook import Daily, published, totals
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import (
     UNMET_MICRO_PER_KWH,
@@ -100,7 +101,10 @@ class Planner:
 
     def plan(self, moment: Moment) -> Schedule:
         """The best plan from this moment on. PlanNotFound, if it takes longer than the deadline."""
-        return optimum(self.problem(moment), limit_s=self._tuning.deadline_s)
+        schedule = optimum(self.problem(moment), limit_s=self._tuning.deadline_s)
+        if any(vehicle.least_power_w for vehicle in moment.vehicles):
+            return floored(schedule, limit_s=self._tuning.deadline_s)
+        return schedule
 
     def problem(self, moment: Moment) -> Problem:
         """What is there, known and expected, as a charging problem."""
@@ -108,6 +112,7 @@ class Planner:
         vehicles += self._expected(moment)
         slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
         vehicles = [_within(vehicle, slots) for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
+        vehicles = [replace(v, bought_wh=totals(v.bought_wh, moment, slots)) if v.bought_wh else v for v in vehicles]
         if self._departures is not None:
             vehicles[: len(moment.vehicles)] = [
                 replace(vehicle, presence_bp=self._departures.presence_bp(told, moment.now_s, slots))
@@ -139,13 +144,13 @@ class Planner:
         return _Kept(schedule, moment)
 
     def _free_w(self, moment: Moment) -> PowerW | None:
-        """The peak that costs nothing more. Where departures are learned, a told one is no reason to pay for another."""
+        """The peak that costs nothing more. Where departures are learned, a told one is not worth another."""
         if moment.demand is None:
             return None
         return PowerW(max(int(moment.demand.peak_w), self._level_w(moment) if self._level_w else 0))
 
     def _ahead(self, vehicle: Vehicle, moment: Moment) -> Vehicle:
-        """Until the vehicle has surely left; without a learned distribution, who should have left may do so any time."""
+        """Until the vehicle has surely left; without a learned distribution, who should have left may go."""
         departure_s = int(vehicle.departure_s)
         if self._departures is not None:
             until_s = moment.now_s + self._tuning.horizon_s
@@ -185,7 +190,9 @@ class Planner:
         sold = published(moment.export_micro_per_kwh, moment, slots)
         if len(moment.sun_w):
             steps = range(len(slots), 0, -1)
-            bought = tuple(p + self._tuning.patience_micro_per_kwh * n // len(slots) for p, n in zip(bought, steps, strict=True))
+            bought = tuple(
+                p + self._tuning.patience_micro_per_kwh * n // len(slots) for p, n in zip(bought, steps, strict=True)
+            )
         return Prices(
             import_micro_per_kwh=bought,
             export_micro_per_kwh=sold,
@@ -231,18 +238,14 @@ def _serves(schedule: Schedule, moment: Moment) -> bool:
     here = slice(0, len(moment.vehicles))
     if (moment.import_limit_w is None and not moment.circuits_w) or schedule.problem.vehicles[0].presence_bp:
         return True
-    plain = [vehicle.battery is None for vehicle in moment.vehicles]
-    vehicles = [vehicle for vehicle in moment.vehicles if vehicle.battery is None]
+    vehicles = schedule.problem.vehicles[here]
+    plain = [vehicle.battery is None for vehicle in vehicles]
     planned_wh = int(schedule.charged_wh[here][plain].sum())
-    if planned_wh >= sum(_possible_wh(vehicle, moment) for vehicle in vehicles):
+    if planned_wh >= int(schedule.columns.possible_wh[here][plain].sum()):
         return True
+    vehicles = tuple(vehicle for vehicle in vehicles if vehicle.battery is None)
     edges_s = schedule.problem.slots.edges_s
     return planned_wh + len(vehicles) >= served_wh(vehicles, edges_s, room_w(moment), moment.circuits_w)
-
-
-def _possible_wh(vehicle: Vehicle, moment: Moment) -> int:
-    seconds = max(vehicle.departure_s, moment.ends_s) - moment.now_s
-    return min(int(vehicle.need_wh), vehicle.power_w * seconds // HOUR_S)
 
 
 class _Kept:

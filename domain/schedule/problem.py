@@ -71,9 +71,9 @@ class Vehicle:
     stored, and from `taper_bp` of the capacity on it takes less and less: power falls in a straight line to nothing at
     a full battery (the constant-voltage phase). `presence_bp` by slot says how likely it will be there, of 10,000;
     empty means it surely stays until `departure_s`. `bought_wh` by slot is what its account bought (sold, if negative)
-    for that slot: a commitment, which deviations settle at the site's prices. `spare_wh` is what a battery holds beyond
-    what it must hold at departure, once its need is met. `wear` prices by depth what it gives back (wear.py), instead
-    of the battery's own price. `circuits_bp` is which part of its power counts on each of the site's circuits, of
+    for that slot: a commitment, which deviations settle at the site's prices. `wear` prices by depth what it gives back
+    (wear.py), instead of the battery's own price. `spare_wh` is what a battery holds beyond what it must hold at
+    departure, once its need is met. `circuits_bp` is which part of its power counts on each of the site's circuits, of
     10,000; empty means on none.
     """
 
@@ -89,8 +89,8 @@ class Vehicle:
     taper_bp: int = WHOLE_BP
     presence_bp: tuple[int, ...] = ()
     bought_wh: tuple[int, ...] = ()
-    spare_wh: EnergyWh = NO_ENERGY
     wear: tuple[Band, ...] = ()
+    spare_wh: EnergyWh = NO_ENERGY
     circuits_bp: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -104,14 +104,18 @@ class Vehicle:
             raise Malformed(f"session {self.session}: draws from one to three different lines of {LINES}")
         if self.battery is None and (self.export_power_w or self.taper_bp != WHOLE_BP):
             raise Malformed(f"session {self.session}: giving back and tapering need a battery")
-        if self.spare_wh and (self.need_wh or not 0 <= self.spare_wh <= (self.battery.stored_wh if self.battery else 0)):
-            raise Malformed(f"session {self.session}: only what a battery holds, and misses none of, can be to spare")
         if any(after.micro_per_kwh < before.micro_per_kwh for before, after in pairwise(self.wear)):
             raise Malformed(f"session {self.session}: wear never costs less when more is given back")
+        self._check_spare()
         if not 0 < self.taper_bp <= WHOLE_BP:
             raise Malformed(f"session {self.session}: tapers from {self.taper_bp} of {WHOLE_BP}")
         if any(not 0 <= share <= WHOLE_BP for share in (*self.presence_bp, *self.circuits_bp)):
             raise Malformed(f"session {self.session}: presences and parts on circuits lie between 0 and {WHOLE_BP}")
+
+    def _check_spare(self) -> None:
+        held_wh = self.battery.stored_wh if self.battery else 0
+        if self.spare_wh and (self.need_wh or not 0 < self.spare_wh <= held_wh):
+            raise Malformed(f"session {self.session}: only what a battery holds, and misses none of, can be to spare")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

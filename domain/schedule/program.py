@@ -9,6 +9,7 @@ from functools import cached_property
 
 import highspy
 import numpy as np
+from highspy._core import _Highs  # highspy.Highs, a wrapper, writes to the standard output whenever it is made
 
 from domain.errors import PlanNotFound
 from domain.schedule.columns import Columns, Floats, Ints
@@ -104,7 +105,7 @@ def solve(model: Model, *, limit_s: float, broken: Callable[[Floats], list[Row]]
 
     Presolve is left out where rows are added, so that the solver can go on from its last basis.
     """
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+    highs = _Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("time_limit", limit_s)

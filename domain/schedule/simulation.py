@@ -6,6 +6,7 @@ does what its fault says. What nobody may exceed but a policy can, the site's li
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from domain.errors import Malformed
 from domain.schedule.columns import Columns
 from domain.schedule.moment import DemandSoFar, Moment, Policy, Report
 from domain.schedule.plan import Schedule
-from domain.schedule.problem import DemandCharge, Prices, Problem, Site, Slots, Vehicle
+from domain.schedule.problem import NO_POWER, DemandCharge, Prices, Problem, Site, Slots, Vehicle
 from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, UnixSeconds
 
 _FIELDS = tuple(field.name for field in fields(Vehicle))
@@ -39,7 +40,7 @@ class Fault:
     from_s: UnixSeconds
     to_s: UnixSeconds
     silent: bool = False
-    least_w: PowerW = PowerW(0)
+    least_w: PowerW = NO_POWER
     most_w: PowerW | None = None
 
 
@@ -95,7 +96,7 @@ class _Stay:
         self.missing_wh = int(visit.vehicle.need_wh)
         self.stored_wh = int(visit.vehicle.battery.stored_wh) if visit.vehicle.battery else 0
         self.target_wh = _target_wh(visit.vehicle)
-        self.seen = replace(visit.vehicle, departure_s=max(visit.declared_s, visit.vehicle.arrival_s + 1))
+        self.seen = replace(visit.vehicle, departure_s=UnixSeconds(max(visit.declared_s, visit.vehicle.arrival_s + 1)))
 
     def move(self, power_w: int, seconds: int) -> tuple[int, int]:
         """Takes or gives what the set-point and physics allow, Wh."""
@@ -117,7 +118,9 @@ class _Stay:
 
     def look(self) -> Vehicle:
         """The vehicle as the site sees it."""
-        if self.seen.need_wh != self.missing_wh or (self.seen.battery and self.seen.battery.stored_wh != self.stored_wh):
+        if self.seen.need_wh != self.missing_wh or (
+            self.seen.battery and self.seen.battery.stored_wh != self.stored_wh
+        ):
             battery = self.true.battery
             held = replace(battery, stored_wh=EnergyWh(self.stored_wh)) if battery else None
             spare_wh = max(0, self.stored_wh - self.target_wh) if battery else 0
@@ -160,7 +163,7 @@ class _Simulation:
 
     def run(self) -> Run:
         edges = self._course.slots.edges_s
-        for slot, (start_s, end_s) in enumerate(zip(edges, edges[1:], strict=False)):
+        for slot, (start_s, end_s) in enumerate(pairwise(edges)):
             self._come_and_go(start_s)
             powers = self._policy.powers(self._moment(slot, start_s, end_s))
             self._flow(slot, start_s, end_s, powers)

@@ -76,7 +76,7 @@ class Watched:
             flowing_w += drew_w
             if drew_w > max(0, known.told_w) + TOLERANCE_W:
                 self._fault(moment, session, known, "more", drew_w)
-            elif drew_w < min(known.told_w, known.wanted_w) - TOLERANCE_W and known.told_w > 0:
+            elif known.fault != "silent" and 0 < drew_w + TOLERANCE_W < min(known.told_w, known.wanted_w):
                 self._fault(moment, session, known, "less", drew_w)
             elif known.fault in ("more", "silent") or moment.now_s - known.since_s >= RETRY_S:
                 known.fault = ""
@@ -122,7 +122,10 @@ class Watched:
         """Brings powers to what each vehicle can do, and cuts those who can wait the longest to the site's limit."""
         for vehicle in moment.vehicles:
             power_w = found.get(vehicle.session, 0)
-            found[vehicle.session] = max(-vehicle.export_power_w, min(power_w, vehicle.power_w))
+            power_w = max(-vehicle.export_power_w, min(power_w, vehicle.power_w))
+            found[vehicle.session] = 0 if 0 < power_w < vehicle.least_power_w else power_w
+        for session in set(found) - {vehicle.session for vehicle in moment.vehicles}:
+            del found[session]
         limit_w = room_w(moment)
         if limit_w is None:
             return

@@ -92,6 +92,17 @@ def test_auction_of_a_few_books_clears_each_rightly() -> None:
         assert found[name] > 0, name
 
 
+def test_plans_of_a_small_car_park_are_as_good_as_the_linear_program() -> None:
+    found = _figures("bench.schedule_speed", "--small", "--runs", "1", "--replans", "20")
+    assert (found["sessions_1k_vehicles"], found["sessions_10k_vehicles"], found["replans"]) == (100, 1_000, 20)
+    for name in ("sessions_1k", "sessions_1k_demand", "sessions_10k", "sessions_10k_demand"):
+        assert -1e-9 < found[f"{name}_above_bound"] < 1e-5, name
+        assert found[f"{name}_delivered"] > 0.99, name
+    assert found["sessions_10k_full_slots"] > 5
+    for name in ("replan_p99_ms", "sessions_1k_s", "sessions_10k_s", "v2g_1k_s", "v2g_1k_highs_s"):
+        assert found[name] > 0, name
+
+
 def test_market_of_one_day_meets_every_need_and_costs_no_vehicle_more_than_the_tariff() -> None:
     found = _figures("bench.market_day", "--days", "1")
     assert (found["days"], found["unmet_wh"]) == (1, 0)

@@ -13,7 +13,8 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from domain.auction.book import Book, Line
-from domain.auction.clearing import Clearing, most_owed_micro
+from domain.auction.clearing import Clearing
+from domain.auction.order import most_owed_micro
 from domain.auction.zone import ZoneTerms
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh
 from tests.vectors.auctions import INTERVAL_S

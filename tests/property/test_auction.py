@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from domain.auction.book import Book, decode_book, make_book
 from domain.auction.check import check_claim, check_clearing
 from domain.auction.claim import CrossingClaim, NothingCrosses
-from domain.auction.clearing import clear, most_owed_micro
+from domain.auction.clearing import clear
 from domain.auction.columns import hash_order, ration
-from domain.auction.order import Order
+from domain.auction.order import Order, most_owed_micro
 from domain.auction.zone import ZoneTerms
 from domain.errors import ClearingRefused, ForcedLinesDiffer, Malformed, OtherBook
 from domain.text import address_text

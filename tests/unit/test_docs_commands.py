@@ -25,6 +25,8 @@ RUN_ELSEWHERE = {
     ".venv/bin/python -m bench.ingest": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.settle": "tests/integration/test_bench.py",
     ".venv/bin/python -m bench.auction": "tests/integration/test_bench.py",
+    ".venv/bin/python -m bench.schedule_speed": "tests/integration/test_bench.py",
+    ".venv/bin/python -m bench.schedule": "tests/unit/bench/test_schedule_cases.py",
     ".venv/bin/wattledger audit": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger status": "tests/e2e/test_serve.py",
     ".venv/bin/wattledger bid": "tests/integration/backend/test_market_api.py",

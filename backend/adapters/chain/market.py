@@ -1,19 +1,20 @@
 """The contracts AuctionHouse and PositionBook: what they are asked, and calls as bytes."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cached_property
 from typing import Any
 
 from backend.adapters.chain.reader import ChainReader
 from backend.adapters.chain.writer import ChainWriter
 from backend.application.market import BookRecord
-from domain.auction.book import CHUNK_LINES, LINE_BYTES
+from domain.auction.book import chunks_of
+from domain.auction.claim import PlainClaim
 from domain.chain import Call, View
 from domain.keccak import keccak
 from domain.text import address_text
 
 _HOUSE, _POSITIONS = "AuctionHouse", "PositionBook"
-_CHUNK_BYTES = CHUNK_LINES * LINE_BYTES
 
 
 class MarketContracts:
@@ -51,7 +52,7 @@ class MarketContracts:
 
     def settle(self, book: BookRecord, chunk: int, proofs: Sequence[bytes]) -> Call:
         """Settles one chunk; `proofs` are of its signed lines."""
-        chunks = [book.lines[at : at + _CHUNK_BYTES] for at in range(0, len(book.lines), _CHUNK_BYTES)]
+        chunks = chunks_of(book.lines)
         return self._writer.call(
             _HOUSE,
             "settle",
@@ -81,6 +82,4 @@ class MarketContracts:
 
 
 def _claim(book: BookRecord) -> tuple[Any, ...]:
-    claim = book.claim
-    numbers = (claim[name] for name in ("volumeWh", "lo", "hi", "rationed", "atWh", "shareWh", "remainder", "line"))
-    return (bool(claim["crosses"]), *numbers)
+    return astuple(PlainClaim.of_named(book.claim))

@@ -8,7 +8,7 @@ from backend.adapters.sql import market_tables as t
 from backend.adapters.sql.paging import paged, same
 from backend.adapters.sql.selection import chunks, rows_among
 from backend.application.filters import OrderFilter, Page
-from backend.application.market import OrderRecord, OrderState, worst_case_micro
+from backend.application.market import OrderRecord, OrderState
 from domain.auction.order import Order
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
 
@@ -94,7 +94,7 @@ class Orders:
                 "nonce": order.nonce,
                 "signature": record.signature,
                 "signer": record.signer,
-                "worst_micro": worst_case_micro(order),
+                "worst_micro": order.most_owed_micro,
                 "taken_at_s": record.taken_at_s,
                 "state": record.state,
             },

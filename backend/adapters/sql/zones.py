@@ -4,7 +4,8 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import market_tables as t
-from backend.application.market import ForcedOrder, ZoneSetting
+from backend.application.market import ZoneSetting
+from domain.auction.forced import ForcedOrder
 from domain.units import AccountId
 
 
@@ -55,11 +56,11 @@ class Zones:
         query = select(t.seats.c.place).where(t.seats.c.zone == zone, t.seats.c.account == account)
         return self._connection.execute(query).first() is not None
 
-    def force(self, order: ForcedOrder) -> None:
+    def force(self, order: ForcedOrder, place: int) -> None:
         self._connection.execute(
             insert(t.forced_orders),
             {
-                "place": order.place,
+                "place": place,
                 "zone": order.zone,
                 "interval_s": order.interval_s,
                 "account": order.account,
@@ -74,7 +75,7 @@ class Zones:
     def forced(self, zone: int, interval_s: int, account: int | None = None) -> list[ForcedOrder]:
         """An interval's forced orders, in the order in which they were forced."""
         table = t.forced_orders
-        query = select(*(column for column in table.c if column is not table.c.held))
+        query = select(*(column for column in table.c if column.name not in ("held", "place")))
         query = query.where(table.c.zone == zone, table.c.interval_s == interval_s)
         if account is not None:
             query = query.where(table.c.account == account)

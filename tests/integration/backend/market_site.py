@@ -9,8 +9,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from backend.adapters.chain.deployment import load_deployment
-from backend.application.market import ForcedOrder
-from backend.application.market_indexing import forced_word
+from domain.auction.forced import ForcedOrder
 from domain.auction.order import Order, SignedOrder
 from domain.order_cancel import cancel_digest
 from domain.signing import SigningDomain
@@ -105,32 +104,21 @@ class Market:
         return self.api.http.delete(f"/v1/orders/{order}", params={"signature": hex_text(signature)})
 
     def force(self, driver: Driver, wh: int, limit: int, *, sell: bool = False, nonce: int = 63) -> None:
+        word = self.word(driver, wh, limit, sell=sell, nonce=nonce)
+        assert self.at.transact(wallet(driver), "AuctionHouse", "force", word)
+
+    def word(self, driver: Driver, wh: int, limit: int, *, sell: bool = False, nonce: int) -> bytes:
+        """An order as it is forced, sealed and revealed."""
         order = ForcedOrder(
+            account=driver.account,
             zone=ZONE,
             interval_s=self.interval_s,
-            account=driver.account,
             sell=sell,
             quantity_wh=wh,
             limit_micro_per_kwh=limit,
             nonce=nonce,
-            place=0,
         )
-        assert self.at.transact(wallet(driver), "AuctionHouse", "force", forced_word(order))
-
-    def word(self, driver: Driver, wh: int, limit: int, *, nonce: int) -> bytes:
-        """An order to buy, as it is sealed and revealed."""
-        return forced_word(
-            ForcedOrder(
-                zone=ZONE,
-                interval_s=self.interval_s,
-                account=driver.account,
-                sell=False,
-                quantity_wh=wh,
-                limit_micro_per_kwh=limit,
-                nonce=nonce,
-                place=0,
-            )
-        )
+        return order.encode()
 
     def state(self, order: str) -> str:
         return str(self.api.get(f"/v1/orders/{order}")["state"])

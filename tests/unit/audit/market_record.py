@@ -1,18 +1,19 @@
 """A made-up market: a zone, members with keys, and an auction of any size, told as the contracts tell it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from domain.auction.book import CHUNK_LINES, LINE_BYTES, OrderBook, make_book
+from domain.auction.claim import CLAIM_NAMES, plain_claim
 from domain.auction.clearing import Clearing, clear
 from domain.auction.order import AcceptedOrder, Order, SignedOrder, accept_order
 from domain.auction.zone import ZoneTerms
 from domain.audit.auctions import price_of
-from domain.audit.market_calls import CLEAR_SELECTOR, SETTLE_SELECTOR, plain_claim
+from domain.audit.market_calls import CLEAR_SELECTOR, SETTLE_SELECTOR
 from domain.chain import Call
 from domain.signing import SigningDomain, compact, word
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
@@ -25,7 +26,6 @@ FIRST_MEMBER = 100
 DOMAIN = SigningDomain(DEPLOYED.station_domain.chain_id, AUCTIONS)
 TERMS = ZoneTerms(zone=ZONE, grid=GRID, import_limit_wh=EnergyWh(10**6), export_limit_wh=EnergyWh(10**6))
 CLAIM_TYPE = "(bool,uint64,int32,int32,uint8,uint64,uint64,uint64,uint16)"
-_NAMES = ("crosses", "volumeWh", "lo", "hi", "rationed", "atWh", "shareWh", "remainder", "line")
 
 
 @dataclass(slots=True)
@@ -81,14 +81,14 @@ class MadeMarket:
         """Clears the book; in the last of several calls if `first` is not 0."""
         found = clear(made.book, TERMS)
         plain = plain_claim(found.claim)
-        claim = tuple(getattr(plain, name) for name in type(plain).__slots__)
+        claim = astuple(plain)
         lines = b"".join(made.book.chunks())[LINE_BYTES * first :]
         types = ["uint16", "uint40", CLAIM_TYPE, "bytes", "bytes", "uint256", "uint256"]
         data = encode(types, [ZONE, INTERVAL_S, claim, made.forced_nonces, lines, len(made.orders), first])
         tx = self._call(CLEAR_SELECTOR + data)
         price: dict[str, Any] = {
             "priceMicroPerKwh": price_of(plain, TERMS),
-            "claim": dict(zip(_NAMES, claim, strict=True)),
+            "claim": dict(zip(CLAIM_NAMES, claim, strict=True)),
         }
         self.tell("AuctionHouse", "AuctionCleared", INTERVAL_S + 1, tx, zone=ZONE, interval=INTERVAL_S, **price)
         if found.price_micro_per_kwh is None:
@@ -98,8 +98,7 @@ class MadeMarket:
     def settle(self, made: OrderBook, found: Clearing) -> None:
         """Settles all chunks of the book."""
         chunks = made.book.chunks()
-        plain = plain_claim(found.claim)
-        claim = tuple(getattr(plain, name) for name in type(plain).__slots__)
+        claim = astuple(plain_claim(found.claim))
         types = ["uint16", "uint40", "uint256", CLAIM_TYPE, "bytes32[]", "uint256", "bytes", "bytes", "bytes"]
         for number, lines in enumerate(chunks):
             orders = made.orders[number * CHUNK_LINES : (number + 1) * CHUNK_LINES]

@@ -6,27 +6,25 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import collapse_if_tuple
 
-from domain.auction.book import LINE_BYTES, OrderBook, decode_line
-from domain.auction.claim import CrossingClaim, NothingCrosses
+from domain.auction.book import OrderBook
+from domain.auction.claim import CLAIM_NAMES, CrossingClaim, NothingCrosses, PlainClaim, claim_of, plain_claim
 from domain.auction.columns import Shares
+from domain.auction.order import decode_proofs
 from domain.audit import FindingCode
 from domain.audit.market_calls import (
     CLEAR_SELECTOR,
     SETTLE_SELECTOR,
-    claim_of,
     decode_clear,
-    decode_proofs,
     decode_settle,
-    plain_claim,
 )
-from domain.audit.market_state import MarketState, PlainClaim
-from domain.audit.seats import LEAST_HELD_MICRO, held_micro, line_of
+from domain.audit.market_state import MarketState
+from domain.chain import Call
 from domain.errors import Malformed
 from domain.keccak import keccak
 from domain.plain import plain, shaped
-from domain.units import EnergyWh, PriceMicroPerKwh
 from scripts.compile import compiled
 from tests.unit.audit.market_record import CLAIM_TYPE, GRID, INTERVAL_S, ZONE, MadeMarket
+from tests.unit.audit.record import AUCTIONS
 
 LARGE = 1_100
 
@@ -143,6 +141,17 @@ def test_positions_and_books_go_once_nothing_can_change_them(
 
 # --- calls ---------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("word", [bytes(32), b"\xff" * 32, ZONE.to_bytes(2, "big") + b"\xff" * 30])
+def test_forced_order_that_no_zone_can_have_is_named(word: bytes) -> None:
+    market = MadeMarket()
+    [account] = market.members(1)
+    tx = keccak(word)
+    market.record.calls[tx] = Call(to=AUCTIONS, data=b"")
+    market.record.event("AuctionHouse", "BidForced", tx, account=account, order=word)
+    assert FindingCode.FORCED_MISMATCH in {finding.code for finding in market.record.findings()}
+
+
 CLAIM = (True, 7, -300, 200, 2, 9, 4, 3, 1)
 CLEAR_TYPES = ["uint16", "uint40", CLAIM_TYPE, "bytes", "bytes", "uint256", "uint256"]
 SETTLE_TYPES = ["uint16", "uint40", "uint256", CLAIM_TYPE, "bytes32[]", "uint256", "bytes", "bytes", "bytes"]
@@ -172,6 +181,12 @@ def test_selectors_are_those_of_the_contract() -> None:
     assert {CLEAR_SELECTOR, SETTLE_SELECTOR} <= known
 
 
+def test_fields_of_a_claim_have_the_contracts_names_in_its_order() -> None:
+    [clear] = [one for one in compiled()["AuctionHouse"].abi if one.get("name") == "clear"]
+    [claim] = [one for one in clear["inputs"] if one["type"] == "tuple"]
+    assert [field["name"] for field in claim["components"]] == list(CLAIM_NAMES)
+
+
 @pytest.mark.parametrize("length", [0, 31, 300, 480])
 def test_call_that_is_cut_short_is_malformed(length: int) -> None:
     for decode, data in (
@@ -194,6 +209,7 @@ def test_list_that_begins_or_ends_far_away_is_malformed() -> None:
 def test_proofs_are_cut_at_seventy_bytes() -> None:
     [proof] = decode_proofs(b"\x01" * 64 + (900).to_bytes(5, "big") + b"\x07")
     assert (proof.signature, proof.expiry_s, proof.nonce) == (b"\x01" * 64, 900, 7)
+    assert decode_proofs(proof.encode() * 2) == [proof, proof]
     with pytest.raises(Malformed):
         decode_proofs(bytes(71))
 
@@ -208,27 +224,11 @@ def test_proofs_are_cut_at_seventy_bytes() -> None:
     ],
 )
 def test_claim_comes_back_from_its_plain_form(claim: CrossingClaim | NothingCrosses) -> None:
-    assert claim_of(plain_claim(claim)) == claim
+    told = plain_claim(claim)
+    assert claim_of(told) == claim
+    assert PlainClaim.of_named(told.named()) == told
 
 
 def test_claim_that_rations_no_side_there_is_is_malformed() -> None:
     with pytest.raises(Malformed):
         claim_of(PlainClaim(True, 1, 0, 0, 3, 0, 0, 0, 0))
-
-
-def test_forced_order_is_a_line_with_its_bit_set() -> None:
-    order = 1 << 240 | 900 << 200 | (1 << 31 | 500) << 168 | ((1 << 31) - 200) << 136 | 63 << 128
-    line = decode_line(line_of(9, order))
-    assert (line.account, line.sell, line.forced, line.quantity_wh, line.limit_micro_per_kwh) == (
-        9,
-        True,
-        True,
-        500,
-        -200,
-    )
-    assert len(line_of(9, order)) == LINE_BYTES
-    assert held_micro(line) == held_micro(replace(line, sell=False)) == LEAST_HELD_MICRO
-    large = replace(line, quantity_wh=EnergyWh(500_001))
-    assert held_micro(large) == 100_001  # 500,001 Wh at -200, rounded up
-    assert held_micro(replace(large, sell=False)) == LEAST_HELD_MICRO
-    assert held_micro(replace(large, sell=False, limit_micro_per_kwh=PriceMicroPerKwh(201))) == 100_501

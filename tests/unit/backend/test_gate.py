@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from backend.application.gate import PAST_LIMIT, Gate, build, forced_line, select
-from backend.application.market import ForcedOrder, OrderRecord, OrderState
-from domain.auction.book import CHUNK_LINES, LINE_BYTES, decode_line
+from backend.application.gate import PAST_LIMIT, Gate, build, select
+from backend.application.market import OrderRecord, OrderState
+from domain.auction.book import CHUNK_LINES, decode_lines
 from domain.auction.check import check_claim
 from domain.auction.claim import CrossingClaim, NothingCrosses
 from domain.auction.columns import Shares
+from domain.auction.forced import ForcedOrder
 from tests.unit.backend.market_world import ALICE, BOB, DOMAIN, GATE_S, GRID, INTERVAL_S, KEYS, ZONE, order, terms
 
 FOREVER = (1 << 40) - 1
@@ -41,7 +42,6 @@ def forced(
         quantity_wh=wh,
         limit_micro_per_kwh=limit,
         nonce=nonce,
-        place=1,
     )
 
 
@@ -149,9 +149,8 @@ def test_book_clears_as_the_contract_checks_it(name: str) -> None:
     orders, own = BOOKS[name]
     book = build(orders, gate(forced=own))
 
-    lines = [decode_line(book.lines[at : at + LINE_BYTES]) for at in range(0, len(book.lines), LINE_BYTES)]
-    assert check_claim(lines, claim_of(dict(book.claim)), terms()) == book.fills
-    assert book.lines.startswith(b"".join(map(forced_line, own)))
+    assert check_claim(decode_lines(book.lines), claim_of(dict(book.claim)), terms()) == book.fills
+    assert book.lines.startswith(b"".join(one.line.encode() for one in own))
     assert list(book.hashes) == sorted(one.order_hash for one in orders)
     assert book.forced_nonces == bytes(one.nonce for one in own)
 

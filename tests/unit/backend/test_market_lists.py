@@ -16,12 +16,10 @@ from backend.application.market import (
     Amounts,
     AuctionState,
     Cleared,
-    ForcedOrder,
     OrderRecord,
     OrderState,
     ZoneSetting,
 )
-from backend.application.market_indexing import forced_order, forced_word
 from backend.application.ports import UnitOfWork
 from domain.units import AccountId
 from tests.unit.backend.market_world import DOMAIN, INTERVAL_S, KEYS, FakeClock, order
@@ -148,22 +146,6 @@ def test_terms_hold_from_their_time_and_pending_ones_are_replaced(tmp_path: Path
         found = [unit.zones.setting(9, at) for at in (99, 100, 1_500, 2_000)]
     store.close()
     assert [one.fee_micro_per_kwh if one else None for one in found] == [None, 0, 0, 200]
-
-
-def test_word_of_a_forced_order_is_read_as_it_is_written() -> None:
-    made = ForcedOrder(
-        zone=65_535,
-        interval_s=(1 << 40) - 1,
-        account=6,
-        sell=True,
-        quantity_wh=(1 << 30) - 1,
-        limit_micro_per_kwh=-500_000,
-        nonce=63,
-        place=77,
-    )
-    word = forced_word(made)
-    assert (len(word), word[16:]) == (32, bytes(16))
-    assert forced_order(word, 6, 77) == made
 
 
 # --- the feed ----------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import pytest
 from backend.application import errors as app
 from backend.application import order_checks
 from backend.application.filters import OrderFilter, Page
-from backend.application.market import Amounts, Cleared, ForcedOrder, OrderState
+from backend.application.market import Amounts, Cleared, OrderState
 from backend.application.order_rate import BURST, PER_S
 from domain import errors as domain
+from domain.auction.forced import ForcedOrder
 from domain.auction.order import SignedOrder
 from domain.signing import CURVE_ORDER
 from domain.units import AccountId
@@ -50,7 +51,6 @@ def forced(*, sell: bool = False, limit: int = 0, nonce: int = 5) -> ForcedOrder
         quantity_wh=1,
         limit_micro_per_kwh=limit,
         nonce=nonce,
-        place=1,
     )
 
 
@@ -225,7 +225,7 @@ def test_nonce_of_a_cancelled_order_is_refused(world: World) -> None:
 
 def test_nonce_that_was_forced_or_cancelled_on_chain_is_refused(world: World) -> None:
     with world.store.write() as unit:
-        unit.zones.force(forced(nonce=5))
+        unit.zones.force(forced(nonce=5), 1)
         unit.zones.cancel(ZONE, INTERVAL_S, ALICE, 6)
     refusal(world, order(nonce=5), app.NonceUsed)
     refusal(world, order(nonce=6), app.NonceUsed)
@@ -260,7 +260,7 @@ def test_own_orders_that_would_cross_are_refused(world: World) -> None:
 
 def test_order_that_would_cross_an_own_forced_one_is_refused(world: World) -> None:
     with world.store.write() as unit:
-        unit.zones.force(forced(sell=True, limit=200_000))
+        unit.zones.force(forced(sell=True, limit=200_000), 1)
     refusal(world, order(limit_micro_per_kwh=200_000 + FEE), app.WouldSelfTrade)
 
 

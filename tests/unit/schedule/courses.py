@@ -21,9 +21,7 @@ def at(slot: int) -> UnixSeconds:
 def visit(session: str, first: int, last: int, need_wh: int = 2_000, *, told: int | None = None, **more: Any) -> Visit:
     """There in slots [first, last), and says that it leaves at `told`."""
     values: dict[str, Any] = {"power_w": PowerW(POWER_W), **more}
-    vehicle = Vehicle(
-        session=session, arrival_s=at(first), departure_s=at(last), need_wh=EnergyWh(need_wh), **values
-    )
+    vehicle = Vehicle(session=session, arrival_s=at(first), departure_s=at(last), need_wh=EnergyWh(need_wh), **values)
     return Visit(vehicle=vehicle, declared_s=at(last if told is None else told))
 
 

@@ -1,5 +1,7 @@
 """Queues serve in their order, and never beyond the cap or the site's limit."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,20 +21,20 @@ from domain.schedule.simulation import Course, simulate
 from domain.units import PowerW
 from tests.unit.schedule.courses import POWER_W, Fixed, at, course, days, visit
 
-QUEUES = [first_come, earliest_deadline, least_laxity, RoundRobin]
+QUEUES: list[Callable[..., Policy]] = [first_come, earliest_deadline, least_laxity, RoundRobin]
 
 
 @pytest.mark.parametrize(
     ("policy", "first"),
     [(first_come, "early"), (earliest_deadline, "soon"), (least_laxity, "hungry")],
 )
-def test_each_queue_serves_its_own_first(policy: type[Policy], first: str) -> None:
+def test_each_queue_serves_its_own_first(policy: Callable[..., Policy], first: str) -> None:
     visits = [visit("early", 0, 12, 2_000), visit("soon", 1, 4, 1_000), visit("hungry", 1, 6, 9_900)]
     run = simulate(course(visits), Fixed())
     assert run.schedule.charged_wh.sum() == 0
     shown = Fixed()
     simulate(course(visits), shown)
-    decided = policy(PowerW(POWER_W)).powers(shown.moments[1])  # type: ignore[call-arg]  # they take a cap
+    decided = policy(PowerW(POWER_W)).powers(shown.moments[1])
     assert max(decided, key=lambda session: decided[session]) == first
 
 
@@ -56,8 +58,8 @@ def test_laxity_is_the_time_that_a_vehicle_can_wait() -> None:
 @pytest.mark.parametrize("queue", QUEUES)
 @settings(max_examples=30, deadline=None)
 @given(day=days(limited=True), cap_w=st.none() | st.integers(0, 30_000))
-def test_no_queue_passes_the_cap_or_the_limit(queue: type[Policy], day: Course, cap_w: int | None) -> None:
-    schedule = simulate(day, queue(cap_w)).schedule  # type: ignore[call-arg]  # they take a cap
+def test_no_queue_passes_the_cap_or_the_limit(queue: Callable[..., Policy], day: Course, cap_w: int | None) -> None:
+    schedule = simulate(day, queue(cap_w)).schedule
     assert check(schedule) == []
     assert cap_w is None or measure(schedule).peak_w <= cap_w
 

@@ -17,7 +17,7 @@ from domain.schedule.optimum import optimum
 from domain.schedule.planner import Planner, Tuning
 from domain.schedule.problem import Site
 from domain.schedule.simulation import Course, simulate
-from domain.units import PowerW, UnixSeconds
+from domain.units import EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 from tests.unit.schedule.courses import POWER_W, SLOT_S, START_S, Fixed, Noted, at, course, days, visit
 
 TUNING = Tuning(weeks=(), deadline_s=20.0, fine_s=4 * SLOT_S, coarse_s=2 * SLOT_S)
@@ -28,7 +28,7 @@ DECLARED = [Declared(at(slot), at(slot + 6), at(slot + stay)) for slot in range(
 
 def policies() -> list[Policy]:
     record = Record(PAST)
-    everything = replace(TUNING, weeks=(1,), unmet_micro_per_kwh=1_000_000)
+    everything = replace(TUNING, weeks=(1,), unmet_micro_per_kwh=PriceMicroPerKwh(1_000_000))
     return [
         Planner(TUNING),
         Planner(everything, record=record, level_w=PeakLevel(record, weeks=(1,)), departures=Departures(DECLARED)),
@@ -101,7 +101,7 @@ def test_power_up_to_the_expected_peak_is_used_and_above_it_is_spared() -> None:
     prices = (50_000,) * 4 + (100_000,) * 8
     day = course(visits, prices=prices, demand_micro_per_kw=1_000_000)
     spared = measure(simulate(day, Planner(TUNING)).schedule)
-    levelled = measure(simulate(day, Planner(TUNING, level_w=lambda moment: 10_000)).schedule)
+    levelled = measure(simulate(day, Planner(TUNING, level_w=lambda _: 10_000)).schedule)
     assert (spared.peak_w, levelled.peak_w) == (4_000, 10_000)
     assert levelled.energy_micro < spared.energy_micro
 
@@ -109,7 +109,9 @@ def test_power_up_to_the_expected_peak_is_used_and_above_it_is_spared() -> None:
 def test_the_level_is_what_the_last_weeks_would_have_needed() -> None:
     record = Record(PAST)
     moment = _moment(course([visit("a", 0, 4)], slots=WEEK, demand_micro_per_kw=15_000_000))
-    alone = optimum(course([visit("a", 1, 7, 3_000), visit("b", 3, 9, 3_000)], demand_micro_per_kw=15_000_000).problem())
+    alone = optimum(
+        course([visit("a", 1, 7, 3_000), visit("b", 3, 9, 3_000)], demand_micro_per_kw=15_000_000).problem()
+    )
     assert PeakLevel(record, weeks=(1,))(moment) == pytest.approx(measure(alone).peak_w, abs=8)
     assert PeakLevel(Record(), weeks=(1, 2))(moment) == 0
 
@@ -132,11 +134,33 @@ def test_a_plan_is_followed_until_something_happens() -> None:
 def test_a_plan_can_begin_within_a_slot() -> None:
     """As at a live site: two thirds of the quarter hour are left, and 500 Wh were drawn in it already."""
     moment = _moment(course([visit("a", 0, 2, 2_500)], slots=4, demand_micro_per_kw=1_000_000))
-    demand = replace(moment.demand, used_wh=500) if moment.demand else None
+    demand = replace(moment.demand, used_wh=EnergyWh(500)) if moment.demand else None
     within = replace(moment, now_s=UnixSeconds(moment.now_s + 300), demand=demand)
     schedule = Planner(TUNING).plan(within)
     assert schedule.problem.slots.edges_s[:3] == (START_S + 300, START_S + 900, START_S + 1_800)
     assert schedule.net_wh.tolist()[:2] == [1_000, 1_500]
+
+
+def test_no_set_point_lies_between_nothing_and_the_least_power() -> None:
+    """6 A on three phases; the limit lets two of three vehicles charge at a time."""
+    visits = [visit(f"v{n}", 0, 12, 6_000, least_power_w=PowerW(4_140)) for n in range(3)]
+    policy = Noted(Planner(TUNING))
+    taken = simulate(course(visits, limit_w=10_000), policy).schedule
+    asked = [power for decided in policy.decided for power in decided.values()]
+    assert {power for power in asked if power < 4_140} == {0}
+    assert taken.net_wh.max() <= 2_500
+    assert taken.charged_wh.sum() >= 17_000
+
+
+def test_what_was_bought_ahead_is_charged_when_it_was_bought() -> None:
+    """Deviations cost: what was not bought is dear, what is not taken earns little."""
+    bought = (0, 0, 1_500, 500, *(0,) * 8)
+    day = course([visit("a", 0, 12, 2_000)], prices=(100_000,) * 12)
+    day = replace(day, prices=replace(day.prices, export_micro_per_kwh=(10_000,) * 12))
+    moment = _moment(day)
+    vehicle = replace(moment.vehicles[0], bought_wh=bought)
+    schedule = Planner(TUNING).plan(replace(moment, vehicles=(vehicle,)))
+    assert schedule.import_wh.tolist()[:4] == [0, 0, 1_500, 500]
 
 
 def test_who_overstays_is_served_at_once() -> None:
@@ -147,7 +171,7 @@ def test_who_overstays_is_served_at_once() -> None:
 def test_learned_departures_wait_for_low_prices_only_with_those_who_stay() -> None:
     """Who declares six quarter hours stays eight of them at least in one past, and two in the other."""
     day = course([visit("a", 0, 8, 2_000, told=6)], prices=(200_000,) * 4 + (20_000,) * 8)
-    tuning = replace(TUNING, unmet_micro_per_kwh=1_000_000)
+    tuning = replace(TUNING, unmet_micro_per_kwh=PriceMicroPerKwh(1_000_000))
     for stay, charged_late in ((9, 2_000), (2, 0)):
         known = Departures([Declared(at(0), at(6), at(stay)), Declared(at(1), at(7), at(stay + 1))] * 5)
         taken = simulate(day, Planner(tuning, departures=known)).schedule.import_wh

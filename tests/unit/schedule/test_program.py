@@ -323,6 +323,11 @@ def test_solver_that_runs_out_of_time_says_so() -> None:
         optimum(problem(*stays, import_limit_w=(9_000,) * 4), limit_s=0.0)
 
 
+def test_solver_writes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    optimum(problem(vehicle(battery=battery(), export_power_w=5_000)))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_problem_that_cannot_be_is_refused() -> None:
     sites: list[dict[str, Any]] = [
         {"import_limit_w": (-1,) * 4},

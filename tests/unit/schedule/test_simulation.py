@@ -1,5 +1,7 @@
 """The simulation shows a policy what has happened, and lets nothing happen that is not physical."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from domain.schedule.baselines import Uncontrolled
 from domain.schedule.check import check
 from domain.schedule.metrics import measure
 from domain.schedule.simulation import Course, Fault, simulate
-from domain.units import EnergyWh, PowerW, PriceMicroPerKwh
+from domain.units import EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 from tests.unit.schedule.courses import POWER_W, Fixed, at, course, days, visit
 
 PACK = Battery(
@@ -44,9 +46,9 @@ def test_a_policy_sees_who_is_there_and_what_each_still_misses() -> None:
 
 def test_a_vehicle_that_comes_within_a_slot_is_seen_from_the_next_one() -> None:
     late = visit("a", 1, 4)
-    arrived = type(late.vehicle)(session="a", arrival_s=at(1) + 1, departure_s=at(4), need_wh=2_000, power_w=POWER_W)
+    arrived = replace(late.vehicle, arrival_s=UnixSeconds(at(1) + 1))
     policy = Fixed()
-    simulate(course([type(late)(vehicle=arrived, declared_s=at(4))]), policy)
+    simulate(course([replace(late, vehicle=arrived)]), policy)
     assert [len(moment.vehicles) for moment in policy.moments[:5]] == [0, 0, 1, 1, 0]
 
 
@@ -65,7 +67,14 @@ def test_the_peak_so_far_is_the_one_that_is_billed() -> None:
     policy = Fixed(a=8_000, b=5_000)
     visits = [visit("a", 0, 4, 9_000), visit("b", 2, 4, 9_000)]
     run = simulate(course(visits, slots=6, demand_micro_per_kw=1_000_000), policy)
-    assert [moment.demand.peak_w for moment in policy.moments if moment.demand] == [0, 8_000, 8_000, 13_000, 13_000, 13_000]
+    assert [moment.demand.peak_w for moment in policy.moments if moment.demand] == [
+        0,
+        8_000,
+        8_000,
+        13_000,
+        13_000,
+        13_000,
+    ]
     assert measure(run.schedule).demand_micro == 13_000_000
 
 
@@ -81,13 +90,19 @@ def test_a_battery_gives_back_down_to_its_floor_and_needs_that_again() -> None:
 def test_what_a_battery_holds_beyond_its_target_is_to_spare() -> None:
     policy = Fixed(a=POWER_W)
     simulate(course([visit("a", 0, 3, 1_000, battery=PACK)], slots=3), policy)
-    assert [(m.vehicles[0].need_wh, m.vehicles[0].spare_wh) for m in policy.moments] == [(1_000, 0), (0, 900), (0, 2_700)]
+    assert [(m.vehicles[0].need_wh, m.vehicles[0].spare_wh) for m in policy.moments] == [
+        (1_000, 0),
+        (0, 900),
+        (0, 2_700),
+    ]
 
 
 def test_a_session_that_is_announced_twice_counts_once_and_is_reported() -> None:
     run = simulate(course([visit("a", 0, 4), visit("a", 2, 6, 9_000)]), Uncontrolled())
     assert run.schedule.charged_wh.tolist() == [2_000]
-    assert [(report.session, report.text) for report in run.reports] == [("a", "is announced twice: the first one counts")]
+    assert [(report.session, report.text) for report in run.reports] == [
+        ("a", "is announced twice: the first one counts")
+    ]
 
 
 def test_a_need_that_the_stay_cannot_meet_is_told_before_it_starts() -> None:
