@@ -154,7 +154,8 @@ def _of_circuits(problem: Problem, pairs: list[list[tuple[int, int, int]]]) -> l
     found, edges_s = [], problem.slots.edges_s
     for (circuit, slot), parts in sorted(drawn.items()):
         limit_w, seconds = problem.site.circuits_w[circuit], edges_s[slot + 1] - edges_s[slot]
-        over = abs(parts) - limit_w * seconds // SECONDS_PER_HOUR * WHOLE_BP
+        over = abs(parts) * SECONDS_PER_HOUR - limit_w * seconds * WHOLE_BP
         if over > 0:
-            found.append(Violation("circuit limit", f"circuit {circuit} in slot {slot}", -(-over // WHOLE_BP)))
+            by_wh = -(-over // (WHOLE_BP * SECONDS_PER_HOUR))
+            found.append(Violation("circuit limit", f"circuit {circuit} in slot {slot}", by_wh))
     return found

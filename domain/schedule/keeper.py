@@ -17,7 +17,7 @@ from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
 from domain.schedule.columns import Floats
 from domain.schedule.moment import Moment
-from domain.schedule.problem import UNMET_MICRO_PER_KWH
+from domain.schedule.problem import UNMET_MICRO_PER_KWH, Vehicle
 from domain.schedule.room import Room, Stay, cheapest
 from domain.schedule.segments import Asked, Segments
 from domain.units import SECONDS_PER_HOUR, WH_PER_KWH, PriceMicroPerKwh
@@ -26,14 +26,15 @@ CLOSE_WH = 20
 """A need that differs by no more than this is what was planned."""
 DAY_S = 86_400
 PLENTY_WH = 10**9
-HASTE_MICRO_PER_KWH_H = 250
+HASTE_MICRO_PER_KWH_H = 500
 _AT_LEAST = 0.5
 LOSS_MICRO = 50_000
 """Five cents."""
 
 
 class Keeper:
-    """A policy (moment.py). It looks at no sun and no battery, and takes told departures as true.
+    """A policy (moment.py). It looks at no sun, no other load, no battery and no least power, and takes told
+    departures as true.
 
     Plans are made anew when newcomers do not fit, or may cost `loss_micro` more in all than the best plan. `level_w`
     tells what peak to expect of the billing period: power up to it is free. A metered interval that is longer than a
@@ -56,7 +57,8 @@ class Keeper:
         self._most_loss_micro = loss_micro
         self._segments = Segments(unmet_micro_per_kwh=unmet_micro_per_kwh, limit_s=deadline_s)
         self._stays: dict[str, Stay] = {}
-        self._room: Room | None = None
+        self._room = Room(1, 0)
+        self._limits: tuple[object, ...] = ()
         self._free_wh = self._limit_wh = 0
         self._until_s = 0
         self._loss_micro = 0.0
@@ -77,25 +79,24 @@ class Keeper:
 
     def _follow(self, moment: Moment, slot: int) -> list[Stay]:
         """Lets go who left. Returns those who are not as the plan knows them: new, or with another need."""
-        stays, rows = self._stays, 1 + len(moment.circuits_w)
-        if self._room is None or len(self._room.most) != rows:
-            self._room, self._stays = Room(rows, slot), {}
-            stays = self._stays
-        fresh = []
+        rows, limits = 1 + len(moment.circuits_w), (moment.import_limit_w, moment.circuits_w)
+        if limits != self._limits:
+            self._limits, self._room, self._stays, self._free_wh = limits, Room(rows, slot), {}, 0
+        room, stays, fresh = self._room, self._stays, []
         for vehicle in moment.vehicles:
             stay = stays.get(vehicle.session)
-            if stay is None or abs(stay.missing_wh - vehicle.need_wh) > CLOSE_WH or stay.last <= slot < stay.missing_wh:
+            if stay is None or _differs(stay, vehicle, slot):
                 fresh.append(Stay.of(vehicle, slot, moment.slot_s, rows))
         if fresh or len(stays) > len(moment.vehicles):
             kept = {vehicle.session for vehicle in moment.vehicles} - {stay.vehicle.session for stay in fresh}
             for session in [session for session in stays if session not in kept]:
                 stay = stays.pop(session)
                 if slot < stay.last:
-                    self._room.put(stay, slot, np.zeros(stay.last - slot, dtype=np.int64))
+                    room.put(stay, slot, np.zeros(stay.last - slot, dtype=np.int64))
         return fresh
 
     def _fit(self, moment: Moment, slot: int, fresh: Sequence[Stay]) -> None:
-        room = self._room_at(moment, slot)
+        room = self._room_at(moment)
         self._stays.update((stay.vehicle.session, stay) for stay in fresh)
         stays = [stay for stay in self._stays.values() if slot < stay.last and stay.missing_wh > 0]
         if not stays:
@@ -105,23 +106,22 @@ class Keeper:
         room.look(stays)
         price = _price(moment, max(stay.last for stay in stays) - slot)
         haste = self._hastes(moment, slot, room, stays)
-        all_fit = [self._fits(stay, slot, room, price, haste) for stay in fresh]
+        all_fit = [self._fits(stay, slot, room, price, haste) for stay in fresh if stay.missing_wh > 0]
         if not all(all_fit) or self._loss_micro > self._most_loss_micro:
             self._replan(moment, slot, room, price, stays, haste)
 
-    def _room_at(self, moment: Moment, slot: int) -> Room:
+    def _room_at(self, moment: Moment) -> Room:
         """With room up to the peak that is paid for, expected, or planned anyway."""
-        room, hours = self._room or Room(1 + len(moment.circuits_w), slot), moment.slot_s / SECONDS_PER_HOUR
-        other_w = int(moment.load_w[-1]) if len(moment.load_w) else 0
+        room, hours = self._room, moment.slot_s / SECONDS_PER_HOUR
         limit_w, demand = moment.import_limit_w, moment.demand
-        self._limit_wh = PLENTY_WH if limit_w is None else max(0, int((limit_w - other_w) * hours))
+        self._limit_wh = PLENTY_WH if limit_w is None else int(limit_w * hours)
         if demand is None:
             self._free_wh = PLENTY_WH
         else:
             planned_wh = self._free_wh if demand.until_s == self._until_s else 0
             level_w = max(int(demand.peak_w), self._level_w(moment) if self._level_w else 0)
             self._until_s = int(demand.until_s)
-            self._free_wh = max(planned_wh, int((level_w - other_w) * hours))
+            self._free_wh = max(planned_wh, int(level_w * hours))
         self._free_wh = min(self._free_wh, self._limit_wh)
         room.most[0] = self._free_wh * WHOLE_BP
         room.most[1:] = [int(watts * hours) * WHOLE_BP for watts in moment.circuits_w]
@@ -136,7 +136,6 @@ class Keeper:
         busy = (parts * busy_h**2).max(axis=1, initial=0.0) * self._haste * hours
         full = np.array([stay.most_wh * (stay.last - slot) for stay in stays])
         return dict(zip(stays, busy * (_AT_LEAST + wanted / full), strict=True))
-
 
     def _fits(self, stay: Stay, slot: int, room: Room, price: Floats, haste: Mapping[Stay, float]) -> bool:
         """Plans the cheapest room that is left for the stay; whether it is enough."""
@@ -184,6 +183,13 @@ class Keeper:
                 room.put(stay, slot, np.repeat(row, lengths)[: stay.last - slot])
         room.look(stays)
         _refill(slot, room, price, stays, haste)
+
+
+def _differs(stay: Stay, vehicle: Vehicle, slot: int) -> bool:
+    """Whether the vehicle is not as planned, or stays on with something missing."""
+    if stay.vehicle.departure_s != vehicle.departure_s or abs(stay.missing_wh - vehicle.need_wh) > CLOSE_WH:
+        return True
+    return stay.last <= slot and stay.missing_wh > 0
 
 
 def _refill(slot: int, room: Room, price: Floats, stays: Sequence[Stay], haste: Mapping[Stay, float]) -> None:

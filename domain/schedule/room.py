@@ -78,7 +78,8 @@ class Room:
         rows = (self.tight & (stay.parts > 0)).nonzero()[0]
         used = self._used[rows, slot - self._begin : stay.last - self._begin]
         left = ((self.most[rows, None] - used) / stay.parts[rows, None]).min(axis=0)
-        return np.minimum(np.maximum(left, 0.0), stay.most_wh).astype(np.int64)
+        wh: Ints = np.minimum(np.maximum(left, 0.0), stay.most_wh).astype(np.int64)
+        return wh
 
     def put(self, stay: Stay, slot: int, planned_wh: Ints) -> None:
         """Replaces what is planned for the stay from this slot on."""
