@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import highspy
 import numpy as np
+from highspy._core import _Highs  # highspy.Highs, a wrapper, writes to the standard output whenever it is made
 
 from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
@@ -45,7 +46,7 @@ class Segments:
     """One solver, used again and again."""
 
     def __init__(self, *, unmet_micro_per_kwh: int, limit_s: float) -> None:
-        self._highs = highspy.Highs()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+        self._highs = _Highs()
         self._highs.setOptionValue("output_flag", False)
         self._highs.setOptionValue("threads", 1)
         self._highs.setOptionValue("presolve", "off")

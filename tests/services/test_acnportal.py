@@ -13,6 +13,9 @@ from bench.charging_sessions import ChargingSession, Corrections, Recording, loc
 from bench.charging_tariff import read_tariff
 from bench.peers.acnportal_arms import ALGORITHMS, Arm, ArmFailed, Garage, Network, network, play, run_arm
 from bench.peers.environment import BUILD_LIMIT_S
+from bench.schedule_caltech import circuits_of, course_of, signals
+from domain.schedule.keeper import Keeper
+from domain.schedule.simulation import simulate
 from domain.units import EnergyWh, PowerW, UnixSeconds
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(BUILD_LIMIT_S + 120)]
@@ -164,3 +167,13 @@ def test_limits_of_the_network_are_told_as_they_are_kept(garage: Garage, caltech
     over = {limit.name for limit, row in zip(caltech.limits, excess_a, strict=True) if row.max() > 1e-5}
     assert played.violated_periods == 1
     assert over >= set(played.violated_limits) > set()
+
+
+def test_kept_plan_breaks_no_limit_and_serves_no_worse_than_least_laxity(
+    garage: Garage, arms: dict[str, Arm], caltech: Network
+) -> None:
+    course = course_of(garage, circuits_of(caltech, garage.transformer_w))
+    played = play(garage, signals(simulate(course, Keeper()).schedule, garage), say)
+    assert played.violated_periods == 0
+    assert played.delivered_wh >= arms["llf"].delivered_wh - len(STAYS)
+    assert played.peak_w <= arms["llf"].peak_w
