@@ -13,7 +13,15 @@ from functools import partial
 from multiprocessing import get_context
 from os import cpu_count
 
-from bench import schedule_day_ahead, schedule_declared, schedule_jpl, schedule_speed, schedule_sun, schedule_v2g
+from bench import (
+    schedule_caltech,
+    schedule_day_ahead,
+    schedule_declared,
+    schedule_jpl,
+    schedule_speed,
+    schedule_sun,
+    schedule_v2g,
+)
 from bench.audit import machine
 from bench.schedule_site import Case
 
@@ -35,7 +43,7 @@ def speed() -> Case:
     )
 
 
-ALONE: Mapping[str, Callable[[], Case]] = {"g": speed}
+ALONE: Mapping[str, Callable[[], Case]] = {"b": schedule_caltech.run, "g": speed}
 """Cases that measure time: nothing runs beside them."""
 
 

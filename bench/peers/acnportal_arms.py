@@ -1,8 +1,8 @@
 """acnportal 0.3.3 (the simulator of Caltech's Adaptive Charging Network), run beside our planner on the same sessions.
 
 Each arm is a process of its own, in the environment of requirements-acnportal.txt, with a time limit. Nothing is kept
-from run to run. The limit on power is a transformer in acnportal's own model of Caltech's garage, so that currents in
-three unbalanced phases count, not the sum alone; `Network` says what they are.
+from run to run. The limit on power is either a transformer in acnportal's own model of Caltech's garage, so that
+currents in three unbalanced phases count, or acnportal's simple site, where the sum alone does.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,7 +28,6 @@ ALGORITHMS = ("uncontrolled", "fcfs", "edf", "llf", "round_robin")
 PLAYBACK = "playback"
 VOLTAGE_V = 208
 ARM_LIMIT_S = 900
-MILLIAMPERES = 1_000
 
 
 class ArmFailed(WattledgerError):
@@ -106,6 +105,8 @@ class Garage:
     transformer_w: PowerW
     tariff: TimeOfUse
     tariff_document: Mapping[str, Any]
+    network: Literal["caltech", "sum"] = "caltech"
+    """The garage's three unbalanced phases, or one limit on the sum of all currents."""
 
     def inputs(self) -> bytes:
         """The inputs as the runner reads them. ValueError, if a session does not begin and end with a period."""
@@ -116,6 +117,7 @@ class Garage:
                 "period_s": self.period_s,
                 "voltage_v": VOLTAGE_V,
                 "transformer_w": self.transformer_w,
+                "network": self.network,
                 "tariff": self.tariff_document,
                 "sessions": [
                     {
@@ -150,19 +152,18 @@ def run_arm(garage: Garage, name: str, say: Callable[[str], None], *, limit_s: f
 
 def play(
     garage: Garage,
-    milliamperes: Mapping[str, Sequence[int]],
+    amperes: Mapping[str, Sequence[float]],
     say: Callable[[str], None],
     *,
     limit_s: float = ARM_LIMIT_S,
 ) -> Arm:
-    """Pilot signals of each station by period, in mA, played through acnportal's simulator. ArmFailed."""
-    periods = {len(row) for row in milliamperes.values()}
+    """Pilot signals of each station by period, in A, played through acnportal's simulator. ArmFailed."""
+    periods = {len(row) for row in amperes.values()}
     if len(periods) != 1:
         raise ValueError(f"every station has a signal for each period, but they have {sorted(periods)}")
     with tempfile.TemporaryDirectory() as folder:
         rates = Path(folder) / "rates.npz"
-        amperes = np.array(list(milliamperes.values()), dtype=np.float64) / MILLIAMPERES
-        np.savez(rates, stations=np.array(list(milliamperes)), amperes=amperes)
+        np.savez(rates, stations=np.array(list(amperes)), amperes=np.array(list(amperes.values()), dtype=np.float64))
         words = ("--algorithm", PLAYBACK, "--rates", str(rates))
         return _arm(garage, PLAYBACK, _answer(garage, PLAYBACK, words, say, limit_s))
 

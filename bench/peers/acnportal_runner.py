@@ -3,10 +3,11 @@
 acnportal_runner.py INPUTS --algorithm NAME [--rates FILE]    simulates, and prints one JSON line
 acnportal_runner.py INPUTS --network                          prints the network's stations and limits as one JSON line
 
-INPUTS is JSON: start_s, zone, period_s, voltage_v, transformer_w, tariff (a tariff document) and sessions, each with
-session_id, station, arrival_period, departure_period, energy_wh and power_w. The network is acnportal's own model of
-Caltech's garage, `caltech_acn(basic_evse=True)`: 54 stations between two of three lines each, two pods of 80 A, and a
-transformer with limits on its primary and secondary side. `playback` plays the amperes of an .npz file (stations:
+INPUTS is JSON: start_s, zone, period_s, voltage_v, transformer_w, network, tariff (a document) and sessions, each
+with session_id, station, arrival_period, departure_period, energy_wh and power_w. The network `caltech` is acnportal's
+own model of Caltech's garage, `caltech_acn(basic_evse=True)`: 54 stations between two of three lines each, two pods of
+80 A, and a transformer with limits on its primary and secondary side. `sum` is its `simple_acn`: the same stations
+behind one limit on the sum of their currents. `playback` plays the amperes of an .npz file (stations:
 names; amperes: one row for each station, one column for each period) through the same simulator.
 """
 
@@ -31,6 +32,8 @@ from acnportal.acnsim import analysis  # noqa: E402
 from acnportal.signals.tariffs import TimeOfUseTariff  # noqa: E402
 
 LONG_MEAN_S = 900
+ROUND_ROBIN_STEP_A = 1.0
+"""Its default of 0.1 A takes more than a quarter of an hour for Caltech's March."""
 FINISHED_WITHIN_KWH = 0.1
 """The threshold of acnportal's own `proportion_of_demands_met`."""
 
@@ -57,7 +60,7 @@ ALGORITHMS = {
     "fcfs": lambda: algorithms.SortedSchedulingAlgo(algorithms.first_come_first_served),
     "edf": lambda: algorithms.SortedSchedulingAlgo(algorithms.earliest_deadline_first),
     "llf": lambda: algorithms.SortedSchedulingAlgo(algorithms.least_laxity_first),
-    "round_robin": lambda: algorithms.RoundRobin(algorithms.first_come_first_served),
+    "round_robin": lambda: algorithms.RoundRobin(algorithms.first_come_first_served, continuous_inc=ROUND_ROBIN_STEP_A),
 }
 
 
@@ -91,8 +94,11 @@ def simulate(inputs: dict[str, Any], algorithm: Any) -> dict[str, Any]:
 
 
 def network_of(inputs: dict[str, Any]) -> Any:
-    kw = inputs["transformer_w"] / 1_000
-    return acnsim.sites.caltech_acn(basic_evse=True, voltage=inputs["voltage_v"], transformer_cap=kw)
+    kw, volts = inputs["transformer_w"] / 1_000, inputs["voltage_v"]
+    garage = acnsim.sites.caltech_acn(basic_evse=True, voltage=volts, transformer_cap=kw)
+    if inputs["network"] == "sum":
+        return acnsim.sites.simple_acn(garage.station_ids, voltage=volts, aggregate_cap=kw)
+    return garage
 
 
 def events_of(inputs: dict[str, Any]) -> Any:

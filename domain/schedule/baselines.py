@@ -8,6 +8,7 @@ what is there and what was told, and spend no thought on prices. Who overstays h
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from domain.bidding.stay import WHOLE_BP
 from domain.schedule.moment import Moment
 from domain.schedule.problem import Vehicle
 from domain.units import SECONDS_PER_HOUR, PowerW
@@ -34,15 +35,10 @@ class InOrder:
     cap_w: PowerW | None = None
 
     def powers(self, moment: Moment) -> Mapping[str, int]:
-        left_w = room_w(moment, self.cap_w)
+        left = Left.of(moment, self.cap_w)
         found = {}
         for vehicle in sorted(moment.vehicles, key=lambda vehicle: self.order(vehicle, moment.now_s)):
-            power_w = wanted_w(vehicle, moment)
-            power_w = power_w if left_w is None else min(power_w, left_w)
-            if power_w < vehicle.least_power_w:
-                power_w = 0
-            found[vehicle.session] = power_w
-            left_w = None if left_w is None else left_w - power_w
+            found[vehicle.session] = left.take(vehicle, wanted_w(vehicle, moment))
         return found
 
 
@@ -54,17 +50,41 @@ class RoundRobin:
     name: str = "round robin"
 
     def powers(self, moment: Moment) -> Mapping[str, int]:
-        left_w = room_w(moment, self.cap_w)
-        wanted = {vehicle.session: wanted_w(vehicle, moment) for vehicle in moment.vehicles}
-        if left_w is None:
-            return wanted
-        least = {vehicle.session: vehicle.least_power_w for vehicle in moment.vehicles}
-        found, waiting = {}, len(wanted)
-        for session, power_w in sorted(wanted.items(), key=lambda item: item[1]):
-            share_w = min(power_w, left_w // waiting)
-            found[session] = share_w if share_w >= least[session] else 0
-            left_w, waiting = left_w - found[session], waiting - 1
+        left, waiting, found = Left.of(moment, self.cap_w), len(moment.vehicles), {}
+        for vehicle in sorted(moment.vehicles, key=lambda vehicle: wanted_w(vehicle, moment)):
+            share_w = wanted_w(vehicle, moment)
+            if left.site_w is not None:
+                share_w = min(share_w, left.site_w // waiting)
+            found[vehicle.session] = left.take(vehicle, share_w)
+            waiting -= 1
         return found
+
+
+@dataclass(slots=True)
+class Left:
+    """What of the site and of its circuits nobody has taken yet: W (or Wh), and parts of WHOLE_BP. None is no limit."""
+
+    site_w: int | None
+    circuits: list[int]
+
+    @classmethod
+    def of(cls, moment: Moment, cap_w: PowerW | None = None) -> "Left":
+        return cls(room_w(moment, cap_w), [watts * WHOLE_BP for watts in moment.circuits_w])
+
+    def take(self, vehicle: Vehicle, power_w: int, *, least: int | None = None) -> int:
+        """What the vehicle gets of the power that it wants: nothing, if that is below `least` or its least power."""
+        if self.site_w is not None:
+            power_w = min(power_w, self.site_w)
+        for left, part in zip(self.circuits, vehicle.circuits_bp, strict=False):
+            if part:
+                power_w = min(power_w, left // part)
+        if power_w < max(1, vehicle.least_power_w if least is None else least):
+            return 0
+        if self.site_w is not None:
+            self.site_w -= power_w
+        for number, part in enumerate(vehicle.circuits_bp):
+            self.circuits[number] -= power_w * part
+        return power_w
 
 
 def first_come(cap_w: PowerW | None = None) -> InOrder:

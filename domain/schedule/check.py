@@ -31,8 +31,8 @@ def check(schedule: Schedule, *, least_power_in: range | None = None) -> list[Vi
     """All that the schedule breaks, vehicles first; empty for one that can be carried out.
 
     Rules: window, power, negative, both ways, need, capacity, floor, taper, least power, import limit, export limit,
-    line limit. A vehicle's least power is asked for in the slots of `least_power_in`, everywhere without it. What a
-    site draws beside its vehicles breaks nothing, and all of its sun may be curtailed.
+    line limit, circuit limit. A vehicle's least power is asked for in the slots of `least_power_in`, everywhere without
+    it. What a site draws beside its vehicles breaks nothing, and all of its sun may be curtailed.
     """
     problem = schedule.problem
     found: list[Violation] = []
@@ -49,7 +49,7 @@ def check(schedule: Schedule, *, least_power_in: range | None = None) -> list[Vi
     for vehicle, mine in zip(problem.vehicles, pairs, strict=True):
         found += _of_powers(problem, vehicle, mine, least_power_in)
         found += _of_energy(problem, vehicle, mine)
-    return found + _of_site(problem, pairs)
+    return found + _of_site(problem, pairs) + _of_circuits(problem, pairs)
 
 
 def _of_powers(
@@ -141,4 +141,21 @@ def _of_limits(problem: Problem, slot: int, seconds: int, net_wh: int) -> list[V
         over = -net_wh - load - site.export_limit_w[slot] * seconds // SECONDS_PER_HOUR
         if over > 0:
             found.append(Violation("export limit", f"site in slot {slot}", over))
+    return found
+
+
+def _of_circuits(problem: Problem, pairs: list[list[tuple[int, int, int]]]) -> list[Violation]:
+    """In parts of WHOLE_BP of a Wh, so that nothing is rounded."""
+    drawn: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for vehicle, mine in zip(problem.vehicles, pairs, strict=True):
+        for circuit, part in enumerate(vehicle.circuits_bp):
+            for slot, taken, given in mine:
+                drawn[circuit, slot] += (taken - given) * part
+    found, edges_s = [], problem.slots.edges_s
+    for (circuit, slot), parts in sorted(drawn.items()):
+        limit_w, seconds = problem.site.circuits_w[circuit], edges_s[slot + 1] - edges_s[slot]
+        over = abs(parts) * SECONDS_PER_HOUR - limit_w * seconds * WHOLE_BP
+        if over > 0:
+            by_wh = -(-over // (WHOLE_BP * SECONDS_PER_HOUR))
+            found.append(Violation("circuit limit", f"circuit {circuit} in slot {slot}", by_wh))
     return found

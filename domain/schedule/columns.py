@@ -101,6 +101,14 @@ class Columns:
             shares[list(vehicle.lines), number] = 1 / len(vehicle.lines)
         return shares
 
+    @cached_property
+    def circuit_bp(self) -> Ints:
+        """Which part of a vehicle's power counts on each circuit, of 10,000, shape (circuits, vehicles)."""
+        circuits = len(self.problem.site.circuits_w)
+        nothing = (0,) * circuits
+        parts = [vehicle.circuits_bp or nothing for vehicle in self.problem.vehicles]
+        return np.array(parts, dtype=np.int64).reshape(len(parts), circuits).T
+
     def by_slot(self, values: Ints) -> Ints:
         """Sums over the vehicles, for each slot."""
         sums = np.zeros(len(self.problem.slots), dtype=np.int64)

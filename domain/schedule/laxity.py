@@ -1,9 +1,10 @@
 """What least laxity first would do for those who are there, as the least that a plan has to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from domain.schedule.baselines import laxity_s, room_w, wanted_w
+from domain.bidding.stay import WHOLE_BP
+from domain.schedule.baselines import Left, laxity_s, room_w, wanted_w
 from domain.schedule.moment import Moment
 from domain.schedule.problem import Vehicle
 from domain.units import SECONDS_PER_HOUR, PowerW
@@ -23,16 +24,28 @@ def raised(powers: Mapping[str, int], moment: Moment, cap_w: PowerW | None = Non
         return found
     for vehicle in short:
         found[vehicle.session] = urgent[vehicle.session]
-    limit_w = room_w(moment, cap_w)
-    over_w = 0 if limit_w is None else sum(found.values()) - max(limit_w, sum(powers.values()))
     by_laxity = sorted(moment.vehicles, key=lambda vehicle: -laxity_s(vehicle, moment.now_s))
-    for least in (urgent, dict.fromkeys(urgent, 0)):
-        for vehicle in by_laxity:
-            cut_w = max(0, min(over_w, found.get(vehicle.session, 0) - least[vehicle.session]))
-            if cut_w:
-                found[vehicle.session] -= cut_w
-                over_w -= cut_w
+    for limit_w, part in _limits(moment, cap_w):
+        before = sum(part(vehicle) * powers.get(vehicle.session, 0) for vehicle in by_laxity)
+        over = sum(part(vehicle) * found.get(vehicle.session, 0) for vehicle in by_laxity)
+        over -= max(limit_w * WHOLE_BP, before)
+        for least in (urgent, dict.fromkeys(urgent, 0)):
+            for vehicle in by_laxity:
+                if over > 0 and part(vehicle):
+                    least_w = least[vehicle.session]
+                    cut_w = max(0, min(-(-over // part(vehicle)), found.get(vehicle.session, 0) - least_w))
+                    found[vehicle.session] = found.get(vehicle.session, 0) - cut_w
+                    over -= cut_w * part(vehicle)
     return found
+
+
+def _limits(moment: Moment, cap_w: PowerW | None) -> Iterator[tuple[int, Callable[[Vehicle], int]]]:
+    """Each limit, W, with the part of a vehicle's power that counts there, of WHOLE_BP."""
+    limit_w = room_w(moment, cap_w)
+    if limit_w is not None:
+        yield limit_w, lambda _: WHOLE_BP
+    for number, circuit_w in enumerate(moment.circuits_w):
+        yield circuit_w, lambda vehicle, n=number: vehicle.circuits_bp[n] if vehicle.circuits_bp else 0  # type: ignore[misc]  # n is bound, not passed
 
 
 def urgent_w(vehicle: Vehicle, moment: Moment) -> int:
@@ -48,18 +61,20 @@ def urgent_w(vehicle: Vehicle, moment: Moment) -> int:
     return min(wanted_w(vehicle, moment), max(power_w, vehicle.least_power_w))
 
 
-def served_wh(vehicles: Sequence[Vehicle], edges_s: Sequence[int], limit_w: int) -> int:
-    """What least laxity first would charge in all by the told departures, under a limit, if nobody else came."""
+def served_wh(
+    vehicles: Sequence[Vehicle], edges_s: Sequence[int], limit_w: int | None, circuits_w: Sequence[int] = ()
+) -> int:
+    """What least laxity first would charge in all by the told departures, under the limits, if nobody else came."""
     missing = {vehicle.session: int(vehicle.need_wh) for vehicle in vehicles}
     for start_s, end_s in pairwise(edges_s):
-        room_wh = limit_w * (end_s - start_s) // SECONDS_PER_HOUR
+        site_wh = None if limit_w is None else limit_w * (end_s - start_s) // SECONDS_PER_HOUR
+        left = Left(site_wh, [watts * (end_s - start_s) // SECONDS_PER_HOUR * WHOLE_BP for watts in circuits_w])
         there = [v for v in vehicles if v.departure_s > start_s and missing[v.session]]
         if not there:
             break
         there.sort(key=lambda v: v.departure_s - missing[v.session] * SECONDS_PER_HOUR // v.power_w)
         for vehicle in there:
             seconds = min(end_s, vehicle.departure_s) - start_s
-            taken_wh = min(missing[vehicle.session], vehicle.power_w * seconds // SECONDS_PER_HOUR, room_wh)
-            missing[vehicle.session] -= taken_wh
-            room_wh -= taken_wh
+            wanted_wh = min(missing[vehicle.session], vehicle.power_w * seconds // SECONDS_PER_HOUR)
+            missing[vehicle.session] -= left.take(vehicle, wanted_wh, least=0)
     return sum(vehicle.need_wh for vehicle in vehicles) - sum(missing.values())

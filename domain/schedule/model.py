@@ -11,6 +11,7 @@ the vehicle is still there. So nothing is infeasible: what cannot be is left out
 
 import numpy as np
 
+from domain.bidding.stay import WHOLE_BP
 from domain.schedule.batteries import ask_of_batteries
 from domain.schedule.columns import Bools, Columns, Floats, Ints
 from domain.schedule.grid import EARLY_MICRO_PER_WH, PLENTY_WH, Grid, intervals
@@ -89,6 +90,7 @@ def _site(built: ScheduleModel) -> None:
         _target(built, drawn, other_wh)
     if problem.site.line_limit_w is not None:
         _lines(built, problem.site.line_limit_w)
+    _circuits(built, problem.site.circuits_w)
 
 
 def _put_flows(built: ScheduleModel, rows: Ints, share: Floats) -> None:
@@ -156,3 +158,21 @@ def _lines(built: ScheduleModel, limit_w: tuple[int, int, int]) -> None:
         most = limit_w[line] * hours
         rows = model.new_rows(-most, most, len(hours))
         _put_flows(built, rows[columns.slot], columns.line_share[line][columns.vehicle])
+
+
+def _circuits(built: ScheduleModel, limits_w: tuple[int, ...]) -> None:
+    """Only where those who are there could break them, at full power."""
+    columns, model = built.columns, built.model
+    hours = columns.slot_seconds / SECONDS_PER_HOUR
+    fastest = np.maximum(columns.most_wh, columns.most_export_wh)
+    for limit_w, parts in zip(limits_w, columns.circuit_bp, strict=True):
+        share = parts[columns.vehicle] / WHOLE_BP
+        most = limit_w * hours
+        tight = np.flatnonzero(np.bincount(columns.slot, fastest * share, len(hours)) > most)
+        row_of = np.full(len(hours), -1, dtype=np.int64)
+        row_of[tight] = model.new_rows(-most[tight], most[tight], len(tight))
+        rows = row_of[columns.slot]
+        mine = np.flatnonzero((rows >= 0) & (share > 0))
+        model.put(rows[mine], built.takes.columns[mine], share[mine])
+        giving = np.flatnonzero((rows[built.gives] >= 0) & (share[built.gives] > 0))
+        model.put(rows[built.gives[giving]], built.given.columns[giving], -share[built.gives[giving]])

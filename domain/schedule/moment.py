@@ -37,13 +37,14 @@ class Moment:
     ends_s: UnixSeconds
     slot_s: int
     vehicles: tuple[Vehicle, ...]
-    import_micro_per_kwh: Sequence[int]
-    export_micro_per_kwh: Sequence[int] = ()
-    carbon_micro_per_kwh: Sequence[int] = ()
+    import_micro_per_kwh: Sequence[int] | Ints
+    export_micro_per_kwh: Sequence[int] | Ints = ()
+    carbon_micro_per_kwh: Sequence[int] | Ints = ()
     demand: DemandSoFar | None = None
     import_limit_w: PowerW | None = None
     export_limit_w: PowerW | None = None
     line_limit_w: tuple[int, int, int] | None = None
+    circuits_w: tuple[int, ...] = ()
     load_w: Sequence[int] | Ints = ()
     sun_w: Sequence[int] | Ints = ()
     read_wh: Mapping[str, int] = field(default_factory=dict)

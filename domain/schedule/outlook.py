@@ -14,7 +14,7 @@ DAYS = 3
 RECENT_S = 2 * SECONDS_PER_HOUR
 
 
-def published(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
+def published(values: Sequence[int] | Ints, moment: Moment, slots: Slots) -> tuple[int, ...]:
     """Values given by slot from the one that runs, as means over each of `slots`; where they end, the last day again.
 
     Nothing for nothing.

@@ -180,6 +180,7 @@ class Planner:
             import_limit_w=limits,
             export_limit_w=exports,
             line_limit_w=moment.line_limit_w,
+            circuits_w=moment.circuits_w,
             load_w=self._load.expected(moment.load_w, moment, slots) if len(moment.load_w) else (),
             sun_w=self._sun.expected(moment.sun_w, moment, slots) if len(moment.sun_w) else (),
         )
@@ -235,7 +236,7 @@ def _serves(schedule: Schedule, moment: Moment) -> bool:
     that can give back are left to the aims.
     """
     here = slice(0, len(moment.vehicles))
-    if moment.import_limit_w is None or schedule.problem.vehicles[0].presence_bp:
+    if (moment.import_limit_w is None and not moment.circuits_w) or schedule.problem.vehicles[0].presence_bp:
         return True
     vehicles = schedule.problem.vehicles[here]
     plain = [vehicle.battery is None for vehicle in vehicles]
@@ -243,8 +244,8 @@ def _serves(schedule: Schedule, moment: Moment) -> bool:
     if planned_wh >= int(schedule.columns.possible_wh[here][plain].sum()):
         return True
     vehicles = tuple(vehicle for vehicle in vehicles if vehicle.battery is None)
-    limit_w = room_w(moment) or 0
-    return planned_wh + len(vehicles) >= served_wh(vehicles, schedule.problem.slots.edges_s, limit_w)
+    edges_s = schedule.problem.slots.edges_s
+    return planned_wh + len(vehicles) >= served_wh(vehicles, edges_s, room_w(moment), moment.circuits_w)
 
 
 class _Kept:

@@ -6,7 +6,7 @@ shorter. Everything given by slot is a tuple with one value for each slot.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.errors import Malformed
@@ -73,7 +73,8 @@ class Vehicle:
     empty means it surely stays until `departure_s`. `bought_wh` by slot is what its account bought (sold, if negative)
     for that slot: a commitment, which deviations settle at the site's prices. `wear` prices by depth what it gives back
     (wear.py), instead of the battery's own price. `spare_wh` is what a battery holds beyond what it must hold at
-    departure, once its need is met.
+    departure, once its need is met. `circuits_bp` is which part of its power counts on each of the site's circuits, of
+    10,000; empty means on none.
     """
 
     session: str
@@ -90,6 +91,7 @@ class Vehicle:
     bought_wh: tuple[int, ...] = ()
     wear: tuple[Band, ...] = ()
     spare_wh: EnergyWh = NO_ENERGY
+    circuits_bp: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.departure_s <= self.arrival_s:
@@ -107,8 +109,8 @@ class Vehicle:
         self._check_spare()
         if not 0 < self.taper_bp <= WHOLE_BP:
             raise Malformed(f"session {self.session}: tapers from {self.taper_bp} of {WHOLE_BP}")
-        if any(not 0 <= share <= WHOLE_BP for share in self.presence_bp):
-            raise Malformed(f"session {self.session}: a presence lies between 0 and {WHOLE_BP}")
+        if any(not 0 <= share <= WHOLE_BP for share in (*self.presence_bp, *self.circuits_bp)):
+            raise Malformed(f"session {self.session}: presences and parts on circuits lie between 0 and {WHOLE_BP}")
 
     def _check_spare(self) -> None:
         held_wh = self.battery.stored_wh if self.battery else 0
@@ -121,7 +123,8 @@ class Site:
     """What a site can draw and feed in by slot; None is no limit. Powers are means over a slot.
 
     `load_w` is what else it draws, `sun_w` what its own plants can give, which may be curtailed. `line_limit_w` is
-    the most that the vehicles draw from each conductor.
+    the most that the vehicles draw from each conductor, and `circuits_w` the most that they draw or give on each
+    circuit: a feeder of some of the stations, or any other limit on a sum of parts of their powers.
     """
 
     import_limit_w: tuple[int, ...] | None = None
@@ -129,13 +132,14 @@ class Site:
     line_limit_w: tuple[int, int, int] | None = None
     load_w: tuple[int, ...] = ()
     sun_w: tuple[int, ...] = ()
+    circuits_w: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, values in (("load", self.load_w), ("sun", self.sun_w)):
             if any(value < 0 for value in values):
                 raise Malformed(f"the {name} is never negative")
-        limits = [*(self.import_limit_w or ()), *(self.export_limit_w or ()), *(self.line_limit_w or ())]
-        if any(limit < 0 for limit in limits):
+        limits = (self.import_limit_w or (), self.export_limit_w or (), self.line_limit_w or (), self.circuits_w)
+        if any(limit < 0 for limit in chain(*limits)):
             raise Malformed("a limit is never negative: 0 lets nothing through")
 
 
@@ -225,6 +229,9 @@ class Problem:
             if vehicle.session in seen:
                 raise Malformed(f"session {vehicle.session} is there twice")
             seen.add(vehicle.session)
+            if vehicle.circuits_bp and len(vehicle.circuits_bp) != len(self.site.circuits_w):
+                text = f"parts on {len(vehicle.circuits_bp)} circuits, the site has {len(self.site.circuits_w)}"
+                raise Malformed(f"session {vehicle.session}: {text}")
             self._check(f"presence of {vehicle.session}", vehicle.presence_bp, count)
             self._check(f"energy bought of {vehicle.session}", vehicle.bought_wh, count)
 

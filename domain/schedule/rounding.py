@@ -64,16 +64,17 @@ class _Rounding:
 
     def keep_limits(self) -> None:
         """Takes Wh back, charged or given, until nothing is passed: both only fall, so this ends."""
-        while self._keep_batteries() or self._keep_site() or self._keep_lines():
+        while self._keep_batteries() or self._keep_site() or self._keep_lines() or self._keep_circuits():
             pass
 
     def give_back(self, wanted_wh: Ints) -> None:
         """Gives vehicles without a battery in the plan what rounding took, where limits leave room."""
-        columns, lines = self.columns, self.columns.problem.site.line_limit_w is not None
+        columns, site = self.columns, self.columns.problem.site
+        parts = site.line_limit_w is not None or bool(site.circuits_w)
         lost = wanted_wh - columns.of_vehicle(self.taken_wh)
         room = self._most_wh - columns.by_slot(self.taken_wh - self.given_wh)
         for number in np.flatnonzero(lost > 0):
-            if lines or columns.problem.vehicles[number].battery is not None:
+            if parts or columns.problem.vehicles[number].battery is not None:
                 continue
             for pair in range(columns.first[number], columns.first[number + 1]):
                 more = min(lost[number], room[columns.slot[pair]], columns.most_wh[pair] - self.taken_wh[pair])
@@ -126,6 +127,19 @@ class _Rounding:
                 values = self.taken_wh if flow[slot] > 0 else self.given_wh
                 over = int(np.ceil(abs(flow[slot]) - most[slot]))
                 self._take_back(values, (columns.slot == slot) & (share > 0), over)
+                found = True
+        return found
+
+    def _keep_circuits(self) -> bool:
+        columns, found = self.columns, False
+        for limit_w, parts in zip(columns.problem.site.circuits_w, columns.circuit_bp, strict=True):
+            part = parts[columns.vehicle]
+            most = limit_w * columns.slot_seconds // SECONDS_PER_HOUR * WHOLE_BP
+            flow = columns.by_slot((self.taken_wh - self.given_wh) * part)
+            for slot in np.flatnonzero(np.abs(flow) > most):
+                values, over = self.taken_wh if flow[slot] > 0 else self.given_wh, int(abs(flow[slot]) - most[slot])
+                chosen = (columns.slot == slot) & (part > 0)
+                self._take_back(values, chosen, -(-over // int(part[chosen & (values > 0)].max())))
                 found = True
         return found
 

@@ -5,7 +5,7 @@ does what its fault says. What nobody may exceed but a policy can, the site's li
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +17,8 @@ from domain.schedule.moment import DemandSoFar, Moment, Policy, Report
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import NO_POWER, DemandCharge, Prices, Problem, Site, Slots, Vehicle
 from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, UnixSeconds
+
+_FIELDS = tuple(field.name for field in fields(Vehicle))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ class _Stay:
             battery = self.true.battery
             held = replace(battery, stored_wh=EnergyWh(self.stored_wh)) if battery else None
             spare_wh = max(0, self.stored_wh - self.target_wh) if battery else 0
-            self.seen = replace(self.seen, need_wh=EnergyWh(self.missing_wh), battery=held, spare_wh=EnergyWh(spare_wh))
+            self.seen = _updated(self.seen, self.missing_wh, held, spare_wh)
         return self.seen
 
     def _store(self, more_wh: int, battery: Battery) -> None:
@@ -148,6 +150,14 @@ class _Simulation:
         self._present: dict[str, _Stay] = {}
         self._read: dict[str, int] = {}
         self._meters = [_Peak(demand) for demand in course.prices.demands]
+        self._bought, self._sold, self._carbon = (
+            np.array(values, dtype=np.int64)
+            for values in (
+                course.prices.import_micro_per_kwh,
+                course.prices.export_micro_per_kwh,
+                course.prices.carbon_micro_per_kwh,
+            )
+        )
         self._load = np.array(course.site.load_w, dtype=np.int64)
         self._sun = np.array(course.site.sun_w, dtype=np.int64)
 
@@ -184,19 +194,20 @@ class _Simulation:
                 self._note_arrival(stay, now_s)
 
     def _moment(self, slot: int, start_s: int, end_s: int) -> Moment:
-        prices, site, to_slot = self._course.prices, self._course.site, self._published(slot)
+        site, to_slot = self._course.site, self._published(slot)
         return Moment(
             now_s=UnixSeconds(start_s),
             ends_s=UnixSeconds(end_s),
             slot_s=end_s - start_s,
             vehicles=tuple(self._seen(stay, start_s) for stay in self._present.values()),
-            import_micro_per_kwh=prices.import_micro_per_kwh[slot:to_slot],
-            export_micro_per_kwh=prices.export_micro_per_kwh[slot:to_slot],
-            carbon_micro_per_kwh=prices.carbon_micro_per_kwh[slot:to_slot],
+            import_micro_per_kwh=self._bought[slot:to_slot],
+            export_micro_per_kwh=self._sold[slot:to_slot],
+            carbon_micro_per_kwh=self._carbon[slot:to_slot],
             demand=next((m.so_far(self._course.slots) for m in self._meters if m.runs(slot)), None),
             import_limit_w=PowerW(site.import_limit_w[slot]) if site.import_limit_w is not None else None,
             export_limit_w=PowerW(site.export_limit_w[slot]) if site.export_limit_w is not None else None,
             line_limit_w=site.line_limit_w,
+            circuits_w=site.circuits_w,
             load_w=self._load[:slot],
             sun_w=self._sun[:slot],
             read_wh=self._read,
@@ -207,17 +218,21 @@ class _Simulation:
 
     def _seen(self, stay: _Stay, now_s: int) -> Vehicle:
         """A silent meter tells what it told last."""
+        if not self._course.faults:
+            return stay.look()
         fault = self._fault(stay.true.session, now_s - 1)
         return stay.seen if fault and fault.silent else stay.look()
 
     def _fault(self, session: str, time_s: int) -> Fault | None:
+        if not self._course.faults:
+            return None
         found = (f for f in self._course.faults if f.session == session and f.from_s <= time_s < f.to_s)
         return next(found, None)
 
     def _flow(self, slot: int, start_s: int, end_s: int, powers: Mapping[str, int]) -> None:
         self._read, net_wh = {}, 0
         for session, stay in self._present.items():
-            power_w, fault = powers.get(session, 0), self._fault(session, start_s)
+            power_w, fault = powers.get(session, 0), self._fault(session, start_s) if self._course.faults else None
             if fault:
                 power_w = max(power_w, fault.least_w)
                 power_w = power_w if fault.most_w is None else min(power_w, fault.most_w)
@@ -287,6 +302,17 @@ class _Peak:
             peak_w=PowerW(self._peak_w),
             used_wh=EnergyWh(max(0, self._used_wh)),
         )
+
+
+def _updated(vehicle: Vehicle, missing_wh: int, battery: Battery | None, spare_wh: int) -> Vehicle:
+    """The vehicle as it is now. It was checked when it came, and is not again in each slot."""
+    found: Vehicle = object.__new__(Vehicle)
+    for name in _FIELDS:
+        object.__setattr__(found, name, getattr(vehicle, name))
+    object.__setattr__(found, "need_wh", EnergyWh(missing_wh))
+    object.__setattr__(found, "battery", battery)
+    object.__setattr__(found, "spare_wh", EnergyWh(spare_wh))
+    return found
 
 
 def _target_wh(vehicle: Vehicle) -> int:

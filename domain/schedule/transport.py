@@ -1,7 +1,7 @@
 """Problems in which only the slot decides what a Wh costs, solved exactly as flows, in whole Wh.
 
-Nobody gives back, tapers, traded ahead or may leave early, no conductor has a limit of its own, and at most one peak
-has a price, in intervals of one slot each.
+Nobody gives back, tapers, traded ahead or may leave early, no conductor or circuit has a limit of its own, and at most
+one peak has a price, in intervals of one slot each.
 """
 
 import numpy as np
@@ -42,6 +42,7 @@ def _slot_decides(columns: Columns) -> bool:
     problem = columns.problem
     return not (
         problem.site.line_limit_w is not None
+        or problem.site.circuits_w
         or any(v.export_power_w or v.bought_wh or v.taper_bp != WHOLE_BP for v in problem.vehicles)
         or (columns.presence != 1).any()
     )

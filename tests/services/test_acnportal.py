@@ -1,6 +1,7 @@
 """acnportal itself, in its own environment: its algorithms and our schedules go through the same simulator."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,6 +13,9 @@ from bench.charging_sessions import ChargingSession, Corrections, Recording, loc
 from bench.charging_tariff import read_tariff
 from bench.peers.acnportal_arms import ALGORITHMS, Arm, ArmFailed, Garage, Network, network, play, run_arm
 from bench.peers.environment import BUILD_LIMIT_S
+from bench.schedule_caltech import circuits_of, course_of, signals
+from domain.schedule.keeper import Keeper
+from domain.schedule.simulation import simulate
 from domain.units import EnergyWh, PowerW, UnixSeconds
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(BUILD_LIMIT_S + 120)]
@@ -116,10 +120,17 @@ def test_other_algorithms_keep_the_limits(name: str, arms: dict[str, Arm], garag
     assert arm.peak_w < arms["uncontrolled"].peak_w
 
 
+def test_where_only_the_sum_counts_as_much_flows_as_the_limit_lets_through(garage: Garage) -> None:
+    arm = run_arm(replace(garage, network="sum"), "edf", say)
+    assert 9_900 < arm.peak_w <= garage.transformer_w
+    assert arm.violated_periods == 0
+    assert arm.inputs_sha256 != garage.inputs_sha256()
+
+
 def test_schedule_made_by_hand_is_played_as_it_is(garage: Garage) -> None:
-    rows = {station: [0] * PERIODS for station, *_ in STAYS}
-    rows["CA-308"][EIGHT + 3 : EIGHT + 6] = [16_000] * 3
-    rows["CA-304"][EIGHT + 30] = 8_000
+    rows = {station: [0.0] * PERIODS for station, *_ in STAYS}
+    rows["CA-308"][EIGHT + 3 : EIGHT + 6] = [16.0] * 3
+    rows["CA-304"][EIGHT + 30] = 8.0
     arm = play(garage, rows, say)
     watts = [0] * len(arm.power_w)
     watts[EIGHT + 3 : EIGHT + 6] = [16 * 208] * 3
@@ -131,14 +142,14 @@ def test_schedule_made_by_hand_is_played_as_it_is(garage: Garage) -> None:
 
 
 def test_playing_full_power_is_uncontrolled_charging(garage: Garage, arms: dict[str, Arm]) -> None:
-    played = play(garage, {station: [32_000] * PERIODS for station, *_ in STAYS}, say)
+    played = play(garage, {station: [32.0] * PERIODS for station, *_ in STAYS}, say)
     assert played.power_w == arms["uncontrolled"].power_w
     assert played.violated_periods > 0
 
 
 def test_schedule_for_a_station_that_is_not_there_is_reported(garage: Garage) -> None:
     with pytest.raises(ArmFailed, match="CA-0"):
-        play(garage, {"CA-0": [0] * PERIODS}, say)
+        play(garage, {"CA-0": [0.0] * PERIODS}, say)
 
 
 def test_arm_that_takes_longer_than_it_may_is_reported(garage: Garage) -> None:
@@ -152,7 +163,17 @@ def test_limits_of_the_network_are_told_as_they_are_kept(garage: Garage, caltech
     for station, *_ in STAYS:
         amperes[caltech.stations.index(station), EIGHT + 8] = 32.0
     excess_a = caltech.excess_a(amperes)
-    played = play(garage, {s: (amperes[n] * 1_000).astype(int).tolist() for n, s in enumerate(caltech.stations)}, say)
+    played = play(garage, dict(zip(caltech.stations, amperes.tolist(), strict=True)), say)
     over = {limit.name for limit, row in zip(caltech.limits, excess_a, strict=True) if row.max() > 1e-5}
     assert played.violated_periods == 1
     assert over >= set(played.violated_limits) > set()
+
+
+def test_kept_plan_breaks_no_limit_and_serves_no_worse_than_least_laxity(
+    garage: Garage, arms: dict[str, Arm], caltech: Network
+) -> None:
+    course = course_of(garage, circuits_of(caltech, garage.transformer_w))
+    played = play(garage, signals(simulate(course, Keeper()).schedule, garage), say)
+    assert played.violated_periods == 0
+    assert played.delivered_wh >= arms["llf"].delivered_wh - len(STAYS)
+    assert played.peak_w <= arms["llf"].peak_w

@@ -111,7 +111,7 @@ def test_digest_names_the_inputs(tmp_path: Path) -> None:
 
 def test_pilot_signals_of_different_length_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\[1, 2\]"):
-        play(garage(tmp_path, session(0, 300)), {"CA-1": [1], "CA-2": [1, 2]}, say)
+        play(garage(tmp_path, session(0, 300)), {"CA-1": [1.0], "CA-2": [1.0, 2.0]}, say)
 
 
 # --- what they answer --------------------------------------------------------------------------

@@ -32,6 +32,7 @@ def course(
     prices: Sequence[int] = (),
     limit_w: int | Sequence[int] | None = None,
     demand_micro_per_kw: int = 0,
+    circuits_w: tuple[int, ...] = (),
     **more: Any,
 ) -> Course:
     grid = Slots.even(START_S, SLOT_S, slots)
@@ -45,7 +46,7 @@ def course(
             import_micro_per_kwh=tuple(prices) or constant(100_000, grid),
             demands=(charge,) if demand_micro_per_kw else (),
         ),
-        site=Site(import_limit_w=None if limit_w is None else tuple(limit_w)),
+        site=Site(import_limit_w=None if limit_w is None else tuple(limit_w), circuits_w=circuits_w),
         **more,
     )
 

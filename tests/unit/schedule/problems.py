@@ -45,7 +45,7 @@ def vehicle(session: str = "a", *, slots: tuple[int, int] = (0, 4), **changes: A
 def problem(*vehicles: Vehicle, prices: tuple[int, ...] = (100_000,) * 4, **changes: Any) -> Problem:
     """Over quarter hours, as many as there are prices. `changes` are those of Site, Prices and Aims."""
     names = {
-        Site: {"import_limit_w", "export_limit_w", "line_limit_w", "load_w", "sun_w"},
+        Site: {"import_limit_w", "export_limit_w", "line_limit_w", "circuits_w", "load_w", "sun_w"},
         Prices: {"export_micro_per_kwh", "carbon_micro_per_kwh", "demands"},
         Aims: {"unmet_micro_per_kwh", "peak_target_w", "over_micro_per_kw"},
     }
