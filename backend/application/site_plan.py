@@ -12,6 +12,7 @@ from backend.application.site_ports import Planner
 from backend.application.site_records import SLOT_S, PlannedStay, ScheduleRecord, SetPoint
 from backend.application.site_situation import HELD_S, NO_LIMIT_W, SILENT_AFTER_S, Present, Situation
 from domain.bidding.stay import WHOLE_BP, Battery
+from domain.schedule.columns import Columns, Floats
 from domain.schedule.moment import DemandSoFar, Moment
 from domain.schedule.plan import Schedule
 from domain.schedule.problem import Aims, DemandCharge, Prices, Problem, Site, Vehicle, constant
@@ -225,13 +226,15 @@ def _stays(schedule: Schedule, served: Sequence[Present]) -> list[PlannedStay]:
     columns = schedule.columns
     numbers = {vehicle.session: number for number, vehicle in enumerate(columns.problem.vehicles)}
     net_wh, count = schedule.import_wh - schedule.export_wh, len(columns.problem.slots)
+    shares = _shares(schedule)
     found = []
     for one in served:
         power_w = np.zeros(count, dtype=np.int64)
         number = numbers.get(one.session.hex())
         if number is not None:
             mine = slice(columns.first[number], columns.first[number + 1])
-            power_w[columns.slot[mine]] = net_wh[mine] * SECONDS_PER_HOUR // np.maximum(1, columns.seconds[mine])
+            slots, seconds = columns.slot[mine], np.maximum(1, columns.seconds[mine])
+            power_w[slots] = np.floor(net_wh[mine] * SECONDS_PER_HOUR // seconds * shares[slots]).astype(np.int64)
         found.append(
             PlannedStay(
                 station=one.station.station,
@@ -243,6 +246,25 @@ def _stays(schedule: Schedule, served: Sequence[Present]) -> list[PlannedStay]:
             )
         )
     return found
+
+
+def _shares(schedule: Schedule) -> Floats:
+    """By how much the powers of a slot are lowered: a limit holds at each moment, also before somebody leaves."""
+    columns, site = schedule.columns, schedule.problem.site
+    power_w = (schedule.import_wh - schedule.export_wh) * SECONDS_PER_HOUR // np.maximum(1, columns.seconds)
+    drawn_w = columns.by_slot(np.maximum(0, power_w))
+    if site.import_limit_w is None:
+        return np.ones(len(drawn_w))
+    other_w = [
+        load - sun for load, sun in zip(*(_by_slot(one, columns) for one in (site.load_w, site.sun_w)), strict=True)
+    ]
+    room_w = np.maximum(0, np.array(site.import_limit_w, dtype=np.int64) - np.array(other_w, dtype=np.int64))
+    shares: Floats = np.minimum(1.0, room_w / np.maximum(1, drawn_w))
+    return shares
+
+
+def _by_slot(power_w: tuple[int, ...], columns: Columns) -> tuple[int, ...]:
+    return power_w or (0,) * len(columns.problem.slots)
 
 
 def _mean_w(schedule: Schedule, load_w: int) -> list[int]:
