@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from backend.application.site_ports import Planner
-from backend.application.site_records import SLOT_S, PlannedStay, ScheduleRecord, SetPoint
+from backend.application.site_problem import moment_of, problem_of
+from backend.application.site_records import PlannedStay, ScheduleRecord, SetPoint
 from backend.application.site_situation import HELD_S, NO_LIMIT_W, SILENT_AFTER_S, Present, Situation
-from domain.bidding.stay import WHOLE_BP, Battery
-from domain.schedule.moment import DemandSoFar, Moment
+from domain.schedule.columns import Columns, Floats
 from domain.schedule.plan import Schedule
-from domain.schedule.problem import Aims, DemandCharge, Prices, Problem, Site, Vehicle, constant
 from domain.text import hex_text
-from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
+from domain.units import SECONDS_PER_HOUR
 
 
 def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord:
@@ -24,8 +23,8 @@ def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord
     problems = list(known.problems)
     load_w = sum(_assumed_w(one, known) for one in known.silent)
     served = [one for one in known.present if one.silent_s is None]
-    problem = _problem(known, served, load_w)
-    schedule = planner.plan(problem, _moment(known, problem, load_w))
+    problem = problem_of(known, served, load_w)
+    schedule = planner.plan(problem, moment_of(known, problem, load_w))
     problems += _short(schedule, served)
     points = _set_points(known, schedule, served, load_w)
     problems += _silence(known, points) + _refusals(known) + _limit_problems(known)
@@ -42,104 +41,6 @@ def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord
         stays=tuple(_stays(schedule, served)),
         set_points=points,
         problems=tuple(problems),
-    )
-
-
-# --- the problem -------------------------------------------------------------------------------
-
-
-def _problem(known: Situation, served: Sequence[Present], load_w: int) -> Problem:
-    terms, slots = known.site.terms, known.slots
-    vehicles = tuple(_vehicle(one, known) for one in served if one.missing_wh or one.bought_wh)
-    feeds_in = bool(known.sun_w) or any(vehicle.bought_wh for vehicle in vehicles)
-    paid = zip(known.export_micro_per_kwh, known.import_micro_per_kwh, strict=True)
-    return Problem(
-        slots=slots,
-        vehicles=vehicles,
-        site=Site(
-            import_limit_w=known.import_limit_w,
-            export_limit_w=None if terms.export_limit_w is None else constant(terms.export_limit_w, slots),
-            line_limit_w=terms.line_limit_w,
-            load_w=constant(load_w, slots) if load_w else (),
-            sun_w=known.sun_w,
-        ),
-        prices=Prices(
-            import_micro_per_kwh=known.import_micro_per_kwh,
-            # Energy that earns more than it costs would be moved in circles.
-            export_micro_per_kwh=tuple(min(pair) for pair in paid) if feeds_in else (),
-            demands=_demands(known),
-        ),
-        aims=Aims(peak_target_w=None if terms.peak_target_w is None else PowerW(terms.peak_target_w)),
-    )
-
-
-def _vehicle(one: Present, known: Situation) -> Vehicle:
-    bought = tuple(
-        one.bought_wh.get(start_s - start_s % SLOT_S, 0) * (end_s - start_s) // SLOT_S
-        for start_s, end_s in zip(known.slots.edges_s, known.slots.edges_s[1:], strict=False)
-    )
-    sold_wh = -sum(wh for wh in bought if wh < 0) if one.may_give else 0
-    # What was sold is there to be given, and taken again: its agent knows the battery, and bought what is lost.
-    battery = Battery(
-        capacity_wh=EnergyWh(sold_wh + one.missing_wh),
-        stored_wh=EnergyWh(sold_wh),
-        floor_wh=EnergyWh(0),
-        efficiency_bp=WHOLE_BP,
-        wear_micro_per_kwh=PriceMicroPerKwh(0),
-    )
-    return Vehicle(
-        session=one.session.hex(),
-        arrival_s=UnixSeconds(min(one.arrived_s, known.now_s)),
-        departure_s=UnixSeconds(one.departure_s),
-        need_wh=EnergyWh(one.missing_wh),
-        power_w=PowerW(one.power_w),
-        least_power_w=PowerW(min(one.station.least_power_w, one.power_w)),
-        lines=one.station.lines,
-        export_power_w=PowerW(one.power_w if sold_wh else 0),
-        battery=battery if sold_wh else None,
-        bought_wh=bought if any(bought) else (),
-    )
-
-
-def _demands(known: Situation) -> tuple[DemandCharge, ...]:
-    """The month's charge with the peak so far, and the next month's where the plan reaches into it."""
-    price, count = known.site.terms.demand_micro_per_kw, len(known.slots)
-    if not price:
-        return ()
-    here = sum(start_s < known.period_ends_s for start_s in known.slots.edges_s[:-1])
-    now = DemandCharge(
-        price_micro_per_kw=price,
-        from_slot=0,
-        to_slot=here,
-        peak_w=PowerW(known.peak_w),
-        used_wh=EnergyWh(known.used_wh),
-    )
-    later = DemandCharge(price_micro_per_kw=price, from_slot=here, to_slot=count)
-    return (now, later) if here < count else (now,)
-
-
-def _moment(known: Situation, problem: Problem, load_w: int) -> Moment:
-    terms, prices = known.site.terms, problem.prices
-    demand = DemandSoFar(
-        price_micro_per_kw=terms.demand_micro_per_kw,
-        until_s=UnixSeconds(known.period_ends_s),
-        interval_s=SLOT_S,
-        peak_w=PowerW(known.peak_w),
-        used_wh=EnergyWh(known.used_wh),
-    )
-    return Moment(
-        now_s=UnixSeconds(known.now_s),
-        ends_s=UnixSeconds(problem.slots.edges_s[1]),
-        slot_s=SLOT_S,
-        vehicles=problem.vehicles,
-        import_micro_per_kwh=prices.import_micro_per_kwh,
-        export_micro_per_kwh=prices.export_micro_per_kwh,
-        demand=demand if terms.demand_micro_per_kw else None,
-        import_limit_w=None if known.import_limit_w is None else PowerW(known.import_limit_w[0]),
-        export_limit_w=None if terms.export_limit_w is None else PowerW(terms.export_limit_w),
-        line_limit_w=terms.line_limit_w,
-        load_w=(load_w,),
-        sun_w=known.sun_w[:1],
     )
 
 
@@ -225,13 +126,15 @@ def _stays(schedule: Schedule, served: Sequence[Present]) -> list[PlannedStay]:
     columns = schedule.columns
     numbers = {vehicle.session: number for number, vehicle in enumerate(columns.problem.vehicles)}
     net_wh, count = schedule.import_wh - schedule.export_wh, len(columns.problem.slots)
+    shares = _shares(schedule)
     found = []
     for one in served:
         power_w = np.zeros(count, dtype=np.int64)
         number = numbers.get(one.session.hex())
         if number is not None:
             mine = slice(columns.first[number], columns.first[number + 1])
-            power_w[columns.slot[mine]] = net_wh[mine] * SECONDS_PER_HOUR // np.maximum(1, columns.seconds[mine])
+            slots, seconds = columns.slot[mine], np.maximum(1, columns.seconds[mine])
+            power_w[slots] = np.floor(net_wh[mine] * SECONDS_PER_HOUR // seconds * shares[slots]).astype(np.int64)
         found.append(
             PlannedStay(
                 station=one.station.station,
@@ -243,6 +146,25 @@ def _stays(schedule: Schedule, served: Sequence[Present]) -> list[PlannedStay]:
             )
         )
     return found
+
+
+def _shares(schedule: Schedule) -> Floats:
+    """By how much the powers of a slot are lowered: a limit holds at each moment, also before somebody leaves."""
+    columns, site = schedule.columns, schedule.problem.site
+    power_w = (schedule.import_wh - schedule.export_wh) * SECONDS_PER_HOUR // np.maximum(1, columns.seconds)
+    drawn_w = columns.by_slot(np.maximum(0, power_w))
+    if site.import_limit_w is None:
+        return np.ones(len(drawn_w))
+    other_w = [
+        load - sun for load, sun in zip(*(_by_slot(one, columns) for one in (site.load_w, site.sun_w)), strict=True)
+    ]
+    room_w = np.maximum(0, np.array(site.import_limit_w, dtype=np.int64) - np.array(other_w, dtype=np.int64))
+    shares: Floats = np.minimum(1.0, room_w / np.maximum(1, drawn_w))
+    return shares
+
+
+def _by_slot(power_w: tuple[int, ...], columns: Columns) -> tuple[int, ...]:
+    return power_w or (0,) * len(columns.problem.slots)
 
 
 def _mean_w(schedule: Schedule, load_w: int) -> list[int]:

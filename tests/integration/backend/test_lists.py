@@ -1,5 +1,6 @@
 """Lists and details as users ask for them: filters, cursors, and the way from the meter to the block."""
 
+import time
 from typing import Any
 
 import pytest
@@ -156,7 +157,11 @@ EMPTY = {"/v1/debts", "/v1/disputes", "/v1/orders", "/v1/auctions", "/v1/positio
 def test_answers_are_what_the_description_says(api: Api, way: tuple[Driver, Meter, str, Any]) -> None:
     driver, meter, session, settlement = way
     paths = api.get("/v1/openapi.json")["paths"]
+    site = {"site": "listed", "zone": "UTC", "stations": [{"station": meter.station}]}
+    api.operate("/v1/sites", site)
+    api.operate("/v1/sites/listed/limits", {"import_limit_w": 1, "to": int(time.time()) + 60})
     names = {
+        "site": "listed",
         "account": driver.account,
         "station": meter.station,
         "session": session,

@@ -254,6 +254,17 @@ def test_power_is_not_crude_at_the_end_of_a_slot(world: World) -> None:
     assert world.plan().edges_s[:2] == (START_S + 899, START_S + 1_800)
 
 
+def test_limit_holds_at_each_moment_of_a_slot_in_which_somebody_leaves(world: World) -> None:
+    world.define(import_limit_w=10_000)
+    leaves = world.authorise(11, 90_000)
+    world.need(leaves, 90_000, START_S + 900 + 300)
+    world.authorise(12, 90_000, account=22)
+    plan = world.plan()
+
+    assert [stay.departure_s for stay in plan.stays] == [START_S + 1_200, START_S + 14_400]
+    assert all(sum(powers) <= 10_000 for powers in zip(*(stay.power_w for stay in plan.stays), strict=True))
+
+
 def test_lowest_of_several_limits_counts(world: World) -> None:
     world.define(import_limit_w=9_000)
     world.authorise(11, 50_000)
