@@ -19,7 +19,7 @@ from domain.schedule.room import Stay
 from domain.units import WH_PER_KWH
 
 EARLY_MICRO_PER_WH = 1e-3
-PRIMAL_SIMPLEX = 4
+DUAL_SIMPLEX, PRIMAL_SIMPLEX = 1, 4
 """Nothing planned is a solution: from there the primal method is the fastest (0.7 ms against 0.9)."""
 
 
@@ -64,12 +64,22 @@ class Segments:
         highs.passModel(_program(asked, there, self._unmet))
         highs.run()
         status = highs.getModelStatus()
+        if status == highspy.HighsModelStatus.kUnknown:
+            status = self._again()
         if status != highspy.HighsModelStatus.kOptimal:
             raise PlanNotFound(highs.modelStatusToString(status), self._limit_s)
         values = np.asarray(highs.getSolution().col_value)
         energy_wh = np.zeros(there.shape)
         energy_wh[there] = values[:-1]
         return energy_wh, float(values[-1])
+
+    def _again(self) -> highspy.HighsModelStatus:
+        """By the dual method, where the primal one came to no end (once in a thousand plans)."""
+        self._highs.clearSolver()
+        self._highs.setOptionValue("simplex_strategy", DUAL_SIMPLEX)
+        self._highs.run()
+        self._highs.setOptionValue("simplex_strategy", PRIMAL_SIMPLEX)
+        return self._highs.getModelStatus()
 
 
 def _program(asked: Asked, there: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]", unmet: float) -> highspy.HighsLp:
