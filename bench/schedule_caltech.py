@@ -76,7 +76,8 @@ def run() -> Case:
         "clipped: some stays are too short for their energy at their power, and no arm can deliver all of it.",
         "Uncontrolled charging breaks limits of the network in the periods counted, so its energy could not flow.",
         "All arms are billed by local time; acnportal's own analysis goes on in standard time when clocks change.",
-        "Round robin steps by 1 A. Our planner's one weight (keeper.py) was chosen on this month: there is no other.",
+        "Round robin steps by 1 A. How our planner hurries (keeper.py) was chosen among about 100 variants on this",
+        "very month, there being no other: what it delivers beyond least laxity first may not be had elsewhere.",
     )
     titles = {"three phases and pods": phases, "only the sum of currents": total}
     tables = [f"B: Caltech March 2019, 5 min, at most 50 kW: {name}\n{_table(of)}" for name, of in titles.items()]

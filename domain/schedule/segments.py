@@ -74,7 +74,7 @@ class Segments:
         return energy_wh, float(values[-1])
 
     def _again(self) -> highspy.HighsModelStatus:
-        """By the dual method, where the primal one came to no end (once in a thousand plans)."""
+        """By the dual method, where the primal one came to no end (one of 296 plans for Caltech's March)."""
         self._highs.clearSolver()
         self._highs.setOptionValue("simplex_strategy", DUAL_SIMPLEX)
         self._highs.run()
