@@ -5,7 +5,7 @@ solver misses its deadline, or would serve those who are there worse than least 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.bidding.stay import WHOLE_BP
@@ -110,7 +110,7 @@ class Planner:
         """What is there, known and expected, as a charging problem."""
         vehicles = [self._ahead(vehicle, moment) for vehicle in moment.vehicles]
         vehicles += self._expected(moment)
-        slots = self._slots(moment, max((int(v.departure_s) for v in vehicles), default=0))
+        slots = self._slots(moment, [int(vehicle.departure_s) for vehicle in vehicles])
         vehicles = [_within(vehicle, slots) for vehicle in vehicles if vehicle.arrival_s < slots.end_s]
         vehicles = [replace(v, bought_wh=totals(v.bought_wh, moment, slots)) if v.bought_wh else v for v in vehicles]
         if self._departures is not None:
@@ -164,13 +164,18 @@ class Planner:
         tuning, until_s = self._tuning, moment.now_s + self._tuning.expect_s
         return phantoms(self._record, moment, until_s, weeks=tuning.weeks, grain_s=tuning.grain_s)
 
-    def _slots(self, moment: Moment, last_departure_s: int) -> Slots:
+    def _slots(self, moment: Moment, departures_s: Sequence[int]) -> Slots:
+        """Coarse slots end early where somebody who is there leaves: nobody's last slot is lost to the grid."""
         tuning = self._tuning
-        until_s = max(int(moment.ends_s), min(last_departure_s, moment.now_s + tuning.horizon_s))
+        last_s = max(departures_s, default=0)
+        until_s = max(int(moment.ends_s), min(last_s, moment.now_s + tuning.horizon_s))
         fine = Slots.from_now(moment.now_s, moment.slot_s, min(until_s, moment.now_s + tuning.fine_s)).edges_s
         whole = -(-fine[-1] // tuning.coarse_s) * tuning.coarse_s
         fine = (*fine, *range(fine[-1] + moment.slot_s, whole + 1, moment.slot_s))
-        return Slots((*fine, *range(fine[-1] + tuning.coarse_s, until_s + tuning.coarse_s, tuning.coarse_s)))
+        coarse = range(fine[-1] + tuning.coarse_s, until_s + tuning.coarse_s, tuning.coarse_s)
+        leaving = {departure_s // moment.slot_s * moment.slot_s for departure_s in departures_s[: len(moment.vehicles)]}
+        between = {edge_s for edge_s in leaving if coarse and fine[-1] < edge_s < coarse[-1]}
+        return Slots((*fine, *sorted(between.union(coarse))))
 
     def _site(self, moment: Moment, slots: Slots) -> Site:
         count = len(slots)

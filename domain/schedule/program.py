@@ -17,6 +17,8 @@ from domain.schedule.grid import Grid
 
 INFINITY = np.inf
 GAP = 1e-4
+DUAL, PRIMAL = 1, 4
+"""HiGHS's numbers for the two simplex methods."""
 FEASIBLE = 2
 """What HiGHS calls a solution that keeps to all rows."""
 
@@ -114,6 +116,8 @@ def solve(model: Model, *, limit_s: float, broken: Callable[[Floats], list[Row]]
     highs.passModel(_program(model))
     while True:
         highs.run()
+        if highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+            _run_anew(highs)
         status = highs.getModelStatus()
         in_time = model.whole and highs.getInfo().primal_solution_status == FEASIBLE
         if status != highspy.HighsModelStatus.kOptimal and not in_time:
@@ -132,6 +136,17 @@ def solve(model: Model, *, limit_s: float, broken: Callable[[Floats], list[Row]]
             np.concatenate([row.cols for row in rows]).astype(np.int32),
             np.concatenate([row.values for row in rows]),
         )
+
+
+def _run_anew(highs: _Highs) -> None:
+    """Without the basis it has, by other methods: HiGHS stops short now and then, where costs differ by many orders."""
+    for presolve, strategy in (("on", DUAL), ("off", PRIMAL), ("off", DUAL)):
+        highs.clearSolver()
+        highs.setOptionValue("presolve", presolve)
+        highs.setOptionValue("simplex_strategy", strategy)
+        highs.run()
+        if highs.getModelStatus() != highspy.HighsModelStatus.kUnknown:
+            return
 
 
 def _program(model: Model) -> highspy.HighsLp:
