@@ -74,25 +74,22 @@ class SiteDay:
         return _first_slot(schedule)
 
     def _vehicle(self, account: AccountId, stay: Stay, commitment: Planned | None, count: int) -> Vehicle:
-        moved = self._moved[account]
-        plain = Vehicle(
+        vehicle = Vehicle(
             session=str(account),
             arrival_s=stay.arrival_s,
             departure_s=stay.departure_s,
-            need_wh=stay.missing_wh(moved),
+            need_wh=stay.need_wh,
             power_w=stay.power_w,
         )
-        if account not in self._traders:
-            return plain
-        gained_wh = moved.imported_wh * stay.battery.efficiency_bp // 10_000
-        stored_wh = stay.battery.stored_wh + gained_wh - moved.exported_wh
-        bought_wh = commitment.import_wh - commitment.export_wh if commitment else 0
-        return replace(
-            plain,
-            export_power_w=stay.export_power_w,
-            battery=replace(stay.battery, stored_wh=EnergyWh(max(0, min(stored_wh, stay.battery.capacity_wh)))),
-            bought_wh=(bought_wh, *(0,) * (count - 1)),
-        )
+        if account in self._traders:
+            bought_wh = commitment.import_wh - commitment.export_wh if commitment else 0
+            vehicle = replace(
+                vehicle,
+                export_power_w=stay.export_power_w,
+                battery=stay.battery,
+                bought_wh=(bought_wh, *(0,) * (count - 1)),
+            )
+        return vehicle.after(self._moved[account])
 
 
 def stays_of(sessions: Mapping[AccountId, ReplaySession], traders: Collection[AccountId]) -> dict[AccountId, Stay]:

@@ -7,7 +7,7 @@ of bought energy / efficiency + degradation).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from domain.errors import Malformed
@@ -56,6 +56,23 @@ class Battery:
         missing_wh = max(0, min(target_wh, self.capacity_wh) - self.stored_wh)
         return EnergyWh(-(-missing_wh * WHOLE_BP // self.efficiency_bp))
 
+    def target_wh(self, need_wh: int) -> EnergyWh:
+        """What is stored once so much was charged."""
+        return EnergyWh(min(self.capacity_wh, self.stored_wh + need_wh * self.efficiency_bp // WHOLE_BP))
+
+    def missing_wh(self, need_wh: int, moved: "Moved") -> EnergyWh:
+        """What of a need is still to be charged, rounded up, after so much was charged and sold."""
+        parts = (need_wh - moved.imported_wh) * self.efficiency_bp + moved.exported_wh * WHOLE_BP
+        return EnergyWh(max(0, -(-parts // self.efficiency_bp)))
+
+    def stored_after_wh(self, moved: "Moved") -> int:
+        """What it could give after so much was charged and sold; rounding may put it past empty or full."""
+        return self.stored_wh + moved.imported_wh * self.efficiency_bp // WHOLE_BP - moved.exported_wh
+
+    def after(self, moved: "Moved") -> "Battery":
+        """The battery after so much was charged and sold."""
+        return replace(self, stored_wh=EnergyWh(max(0, min(self.stored_after_wh(moved), self.capacity_wh))))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stay:
@@ -81,15 +98,11 @@ class Stay:
 
     def missing_wh(self, moved: "Moved") -> EnergyWh:
         """What is still to be charged, rounded up, after so much was charged and sold."""
-        efficiency = self.battery.efficiency_bp
-        parts = (self.need_wh - moved.imported_wh) * efficiency + moved.exported_wh * WHOLE_BP
-        return EnergyWh(max(0, -(-parts // efficiency)))
+        return self.battery.missing_wh(self.need_wh, moved)
 
     def spare_wh(self, moved: "Moved") -> EnergyWh:
         """What can be sold down to the battery's floor."""
-        gained_wh = moved.imported_wh * self.battery.efficiency_bp // WHOLE_BP
-        above_wh = self.battery.stored_wh + gained_wh - moved.exported_wh - self.battery.floor_wh
-        return EnergyWh(max(0, above_wh))
+        return EnergyWh(max(0, self.battery.stored_after_wh(moved) - self.battery.floor_wh))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from domain.bidding.stay import WHOLE_BP, Battery
+from domain.bidding.stay import Moved
 from domain.schedule.columns import Columns, Ints
 from domain.schedule.metrics import peak_of
 from domain.schedule.plan import Schedule
@@ -82,19 +82,7 @@ def _cut(columns: Columns, part: Part, taken: Ints, given: Ints) -> tuple[Ints, 
 def _rest(vehicle: Vehicle, charged_wh: int, sold_wh: int, span: slice) -> Vehicle:
     """A vehicle as it stands after it charged and sold so much."""
     vehicle = replace(vehicle, presence_bp=vehicle.presence_bp[span], bought_wh=vehicle.bought_wh[span])
-    if vehicle.battery is None:
-        return replace(vehicle, need_wh=EnergyWh(max(0, vehicle.need_wh - charged_wh)))
-    battery, efficiency = vehicle.battery, vehicle.battery.efficiency_bp
-    parts = (vehicle.need_wh - charged_wh) * efficiency + sold_wh * WHOLE_BP
-    stored_wh = battery.stored_wh + charged_wh * efficiency // WHOLE_BP - sold_wh
-    stored = Battery(
-        capacity_wh=battery.capacity_wh,
-        stored_wh=EnergyWh(max(0, min(stored_wh, battery.capacity_wh))),
-        floor_wh=battery.floor_wh,
-        efficiency_bp=efficiency,
-        wear_micro_per_kwh=battery.wear_micro_per_kwh,
-    )
-    return replace(vehicle, need_wh=EnergyWh(max(0, -(-parts // efficiency))), battery=stored)
+    return vehicle.after(Moved(charged_wh, sold_wh))
 
 
 def _site(site: Site, span: slice) -> Site:

@@ -5,10 +5,10 @@ shorter. Everything given by slot is a tuple with one value for each slot.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 
-from domain.bidding.stay import WHOLE_BP, Battery
+from domain.bidding.stay import WHOLE_BP, Battery, Moved
 from domain.errors import Malformed
 from domain.schedule.wear import Band
 from domain.units import MARKET_INTERVAL_S, EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
@@ -111,6 +111,16 @@ class Vehicle:
             raise Malformed(f"session {self.session}: tapers from {self.taper_bp} of {WHOLE_BP}")
         if any(not 0 <= share <= WHOLE_BP for share in (*self.presence_bp, *self.circuits_bp)):
             raise Malformed(f"session {self.session}: presences and parts on circuits lie between 0 and {WHOLE_BP}")
+
+    def after(self, moved: Moved) -> "Vehicle":
+        """The same stay after so much was charged and sold: what it still needs, holds and can spare."""
+        before = self.battery
+        if before is None:
+            return replace(self, need_wh=EnergyWh(max(0, self.need_wh - moved.imported_wh)))
+        battery, target_wh = before.after(moved), before.target_wh(self.need_wh) - self.spare_wh
+        need_wh = battery.need_wh(target_wh) if self.spare_wh else before.missing_wh(self.need_wh, moved)
+        spare_wh = NO_ENERGY if need_wh else EnergyWh(max(0, battery.stored_wh - target_wh))
+        return replace(self, need_wh=need_wh, battery=battery, spare_wh=spare_wh)
 
     def _check_spare(self) -> None:
         held_wh = self.battery.stored_wh if self.battery else 0

@@ -90,12 +90,12 @@ class _Stay:
     """A vehicle while it is there."""
 
     def __init__(self, visit: Visit, first_pair: int, from_slot: int) -> None:
-        self.true = visit.vehicle
+        self.true, battery = visit.vehicle, visit.vehicle.battery
         self.declared_s = visit.declared_s
         self.pair = first_pair - from_slot
         self.missing_wh = int(visit.vehicle.need_wh)
-        self.stored_wh = int(visit.vehicle.battery.stored_wh) if visit.vehicle.battery else 0
-        self.target_wh = _target_wh(visit.vehicle)
+        self.stored_wh = int(battery.stored_wh) if battery else 0
+        self.target_wh = battery.target_wh(visit.vehicle.need_wh) if battery else 0
         self.seen = replace(visit.vehicle, departure_s=UnixSeconds(max(visit.declared_s, visit.vehicle.arrival_s + 1)))
 
     def move(self, power_w: int, seconds: int) -> tuple[int, int]:
@@ -313,13 +313,6 @@ def _updated(vehicle: Vehicle, missing_wh: int, battery: Battery | None, spare_w
     object.__setattr__(found, "battery", battery)
     object.__setattr__(found, "spare_wh", EnergyWh(spare_wh))
     return found
-
-
-def _target_wh(vehicle: Vehicle) -> int:
-    battery = vehicle.battery
-    if battery is None:
-        return 0
-    return min(int(battery.capacity_wh), battery.stored_wh + vehicle.need_wh * battery.efficiency_bp // WHOLE_BP)
 
 
 def _unique(visits: Sequence[Visit]) -> list[Visit]:
