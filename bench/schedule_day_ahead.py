@@ -30,8 +30,9 @@ from bench.schedule_site import (
 )
 from domain.schedule.baselines import Uncontrolled
 from domain.schedule.forecast import Record
+from domain.schedule.horizon import Tuning
 from domain.schedule.metrics import measure
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.problem import Prices, Slots, constant
 from domain.schedule.simulation import Course, simulate
 from domain.units import SECONDS_PER_HOUR, PowerW

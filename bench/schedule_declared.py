@@ -27,8 +27,9 @@ from bench.schedule_site import (
 from domain.schedule.baselines import Uncontrolled
 from domain.schedule.departures import Departures
 from domain.schedule.forecast import Record
+from domain.schedule.horizon import Tuning
 from domain.schedule.level import PeakLevel
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.problem import UNMET_MICRO_PER_KWH
 from domain.schedule.simulation import Course
 from domain.units import PowerW, PriceMicroPerKwh

@@ -21,9 +21,10 @@ from bench.schedule_site import (
 )
 from domain.schedule.baselines import InOrder, RoundRobin, Uncontrolled, earliest_deadline, first_come, least_laxity
 from domain.schedule.forecast import Record
+from domain.schedule.horizon import Tuning
 from domain.schedule.level import PeakLevel
 from domain.schedule.moment import Policy
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.simulation import Course
 from domain.units import PowerW
 

@@ -37,8 +37,9 @@ from bench.schedule_site import (
     visits_of,
 )
 from domain.schedule.baselines import Uncontrolled, least_laxity
+from domain.schedule.horizon import Tuning
 from domain.schedule.outlook import Daily
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.problem import Prices, Site, constant
 from domain.schedule.simulation import Course
 from domain.units import SECONDS_PER_HOUR, UnixSeconds

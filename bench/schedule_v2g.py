@@ -25,7 +25,8 @@ from bench.schedule_site import (
 )
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.schedule.baselines import Uncontrolled
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.horizon import Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.problem import Vehicle
 from domain.schedule.simulation import Course
 from domain.units import EnergyWh, PowerW, PriceMicroPerKwh

@@ -113,6 +113,7 @@ def wanted_w(vehicle: Vehicle, moment: Moment) -> int:
 def room_w(moment: Moment, cap_w: PowerW | None = None) -> int | None:
     """What vehicles may draw now: the lower of cap and limit, less the other load as metered last; None is no bound."""
     bounds = [] if cap_w is None else [int(cap_w)]
-    if moment.import_limit_w is not None:
-        bounds.append(moment.import_limit_w - (int(moment.load_w[-1]) if len(moment.load_w) else 0))
+    limit_w = moment.limit_w
+    if limit_w is not None:
+        bounds.append(limit_w - (int(moment.load_w[-1]) if len(moment.load_w) else 0))
     return max(0, min(bounds)) if bounds else None

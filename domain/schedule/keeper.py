@@ -79,7 +79,7 @@ class Keeper:
 
     def _follow(self, moment: Moment, slot: int) -> list[Stay]:
         """Lets go who left. Returns those who are not as the plan knows them: new, or with another need."""
-        rows, limits = 1 + len(moment.circuits_w), (moment.import_limit_w, moment.circuits_w)
+        rows, limits = 1 + len(moment.circuits_w), (moment.limit_w, moment.circuits_w)
         if limits != self._limits:
             self._limits, self._room, self._stays, self._free_wh = limits, Room(rows, slot), {}, 0
         room, stays, fresh = self._room, self._stays, []
@@ -113,7 +113,7 @@ class Keeper:
     def _room_at(self, moment: Moment) -> Room:
         """With room up to the peak that is paid for, expected, or planned anyway."""
         room, hours = self._room, moment.slot_s / SECONDS_PER_HOUR
-        limit_w, demand = moment.import_limit_w, moment.demand
+        limit_w, demand = moment.limit_w, moment.demand
         self._limit_wh = PLENTY_WH if limit_w is None else int(limit_w * hours)
         if demand is None:
             self._free_wh = PLENTY_WH

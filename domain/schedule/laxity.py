@@ -62,12 +62,15 @@ def urgent_w(vehicle: Vehicle, moment: Moment) -> int:
 
 
 def served_wh(
-    vehicles: Sequence[Vehicle], edges_s: Sequence[int], limit_w: int | None, circuits_w: Sequence[int] = ()
+    vehicles: Sequence[Vehicle], edges_s: Sequence[int], rooms_w: Sequence[int] | None, circuits_w: Sequence[int] = ()
 ) -> int:
-    """What least laxity first would charge in all by the told departures, under the limits, if nobody else came."""
+    """What least laxity first would charge in all by the told departures, under the limits, if nobody else came.
+
+    `rooms_w` is what vehicles may draw by slot, None without a limit.
+    """
     missing = {vehicle.session: int(vehicle.need_wh) for vehicle in vehicles}
-    for start_s, end_s in pairwise(edges_s):
-        site_wh = None if limit_w is None else limit_w * (end_s - start_s) // SECONDS_PER_HOUR
+    for slot, (start_s, end_s) in enumerate(pairwise(edges_s)):
+        site_wh = None if rooms_w is None else rooms_w[slot] * (end_s - start_s) // SECONDS_PER_HOUR
         left = Left(site_wh, [watts * (end_s - start_s) // SECONDS_PER_HOUR * WHOLE_BP for watts in circuits_w])
         there = [v for v in vehicles if v.departure_s > start_s and missing[v.session]]
         if not there:

@@ -25,12 +25,22 @@ class DemandSoFar:
     used_wh: EnergyWh
 
 
+class Limit(NamedTuple):
+    """A limit that was commanded: the site draws at most so much from `from_s` up to `to_s`."""
+
+    from_s: int
+    to_s: int
+    import_limit_w: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """The beginning of a slot that ends at `ends_s`. Prices are those published, micro-euro per kWh, by slot from now.
 
-    `load_w` and `sun_w` are means of the slots that are past, the last one last. `read_wh` is what each vehicle's
-    meter counted in the slot before, less what it gave back; a vehicle that was there and is not in it is silent.
+    `import_limit_w` is the connection's limit, `limits` are those commanded beside it, for now or later.
+    `peak_target_w` is what the operator would rather not exceed. `load_w` and `sun_w` are means of the slots that are
+    past, the last one last. `read_wh` is what each vehicle's meter counted in the slot before, less what it gave back;
+    a vehicle that was there and is not in it is silent.
     """
 
     now_s: UnixSeconds
@@ -48,6 +58,20 @@ class Moment:
     load_w: Sequence[int] | Ints = ()
     sun_w: Sequence[int] | Ints = ()
     read_wh: Mapping[str, int] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
+    peak_target_w: PowerW | None = None
+
+    @property
+    def limit_w(self) -> PowerW | None:
+        """The lowest limit that holds somewhen in the slot that begins; None if none does."""
+        return self.limit_between(self.now_s, self.ends_s)
+
+    def limit_between(self, start_s: int, end_s: int) -> PowerW | None:
+        """The lowest limit that holds somewhen between two times."""
+        found = [one.import_limit_w for one in self.limits if one.from_s < end_s and one.to_s > start_s]
+        if self.import_limit_w is not None:
+            found.append(self.import_limit_w)
+        return PowerW(min(found)) if found else None
 
 
 class Report(NamedTuple):

@@ -91,9 +91,12 @@ def _weekend(day: int) -> bool:
 
 
 def _means(steps: Floats, moment: Moment, slots: Slots) -> tuple[int, ...]:
-    """Means over each slot of values by slots of `moment.slot_s`, the first of which is the one that runs."""
+    """Means over each slot of values by slots of `moment.slot_s`, the first of which is the one that runs.
+
+    It counts for what of the slot before is left as well, where that was joined to it.
+    """
     start_s = moment.ends_s - moment.slot_s
-    edges = (np.array(slots.edges_s, dtype=np.int64) - start_s) / moment.slot_s
+    edges = np.maximum(0, np.array(slots.edges_s, dtype=np.int64) - start_s) / moment.slot_s
     first = np.floor(edges[:-1]).astype(np.int64)
     last = np.maximum(np.ceil(edges[1:]).astype(np.int64), first + 1)
     if last[-1] > len(steps):

@@ -18,6 +18,8 @@ LINES = (0, 1, 2)
 MAX_SLOTS = 50_000
 """A year of ten-minute slots."""
 NO_POWER, NO_ENERGY = PowerW(0), EnergyWh(0)
+NO_LIMIT_W = PowerW((1 << 40) - 1)
+"""More than any site draws: for slots without a limit beside slots with one."""
 UNMET_MICRO_PER_KWH = PriceMicroPerKwh(100_000_000)
 
 

@@ -101,11 +101,13 @@ class Watched:
                     continue
                 known.fault = ""
             vehicles.append(vehicle)
-        if moment.import_limit_w is None:
-            return replace(moment, vehicles=tuple(vehicles))
-        drawn_w = sum(max(0, known.draws_w) for known in apart.values())
-        limit_w = PowerW(max(0, moment.import_limit_w - drawn_w))
-        return replace(moment, vehicles=tuple(vehicles), import_limit_w=limit_w)
+        drawn_w, limit_w = sum(max(0, known.draws_w) for known in apart.values()), moment.import_limit_w
+        return replace(
+            moment,
+            vehicles=tuple(vehicles),
+            import_limit_w=None if limit_w is None else PowerW(max(0, limit_w - drawn_w)),
+            limits=tuple(one._replace(import_limit_w=max(0, one.import_limit_w - drawn_w)) for one in moment.limits),
+        )
 
     def _decide(self, moment: Moment) -> Mapping[str, int]:
         try:

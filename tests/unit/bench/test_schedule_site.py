@@ -22,8 +22,9 @@ from bench.schedule_site import (
 from domain.schedule.baselines import Uncontrolled, least_laxity
 from domain.schedule.check import check
 from domain.schedule.forecast import Record
+from domain.schedule.horizon import Tuning
 from domain.schedule.level import PeakLevel
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.problem import DemandCharge, Prices, Site
 from domain.schedule.simulation import Course, simulate
 from domain.units import PowerW

@@ -10,11 +10,12 @@ from domain.schedule.baselines import Uncontrolled, least_laxity
 from domain.schedule.check import check
 from domain.schedule.departures import Declared, Departures
 from domain.schedule.forecast import Record, Stayed
+from domain.schedule.horizon import Tuning
 from domain.schedule.level import PeakLevel
 from domain.schedule.metrics import measure
-from domain.schedule.moment import Moment, Policy
+from domain.schedule.moment import Limit, Moment, Policy
 from domain.schedule.optimum import optimum
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.problem import Site
 from domain.schedule.simulation import Course, simulate
 from domain.units import EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
@@ -184,6 +185,51 @@ def test_the_planner_is_cheaper_than_charging_at_once_and_serves_everybody() -> 
     ours, theirs = (measure(simulate(day, policy).schedule) for policy in (Planner(TUNING), Uncontrolled()))
     assert ours.delivered == theirs.delivered == 1.0
     assert ours.bill_micro < theirs.bill_micro
+
+
+def test_a_commanded_limit_is_planned_for_and_cuts_slots() -> None:
+    """It comes in the third quarter hour and stays for the fourth: all is charged before it."""
+    moment = _moment(course([visit("a", 0, 4, 4_000)], slots=4, prices=(90_000, 90_000, 80_000, 80_000)))
+    limit = Limit(START_S + 2_000, START_S + 3_600, 0)
+    schedule = Planner(TUNING).plan(replace(moment, limits=(limit,)))
+    slots = schedule.problem.slots
+    assert START_S + 2_000 in slots.edges_s
+    limited = [edge_s >= START_S + 2_000 for edge_s in slots.edges_s[:-1]]
+    assert sum(schedule.net_wh) == 4_000
+    assert not any(wh for wh, no in zip(schedule.net_wh.tolist(), limited, strict=True) if no)
+
+
+def test_the_lowest_of_all_limits_holds() -> None:
+    moment = _moment(course([visit("a", 0, 4, 8_000)], slots=4, limit_w=6_000))
+    limits = (Limit(START_S, START_S + 900, 4_000), Limit(START_S, START_S + 1_800, 5_000))
+    decision = Planner(TUNING).decide(replace(moment, limits=limits))
+    assert decision.powers == {"a": 4_000}
+    assert decision.schedule.net_wh.tolist() == [1_000, 1_250, 1_500, 1_500]
+
+
+def test_a_decision_without_a_plan_is_what_least_laxity_first_does_now() -> None:
+    visits = [visit(f"v{n}", 0, 12, 9_000) for n in range(4)]
+    moment = replace(_moment(course(visits, limit_w=20_000)), carbon_micro_per_kwh=(1,) * 12)
+    moment = replace(moment, line_limit_w=(100_000, 100_000, 100_000))
+    decision = Planner(replace(TUNING, deadline_s=0.0)).decide(moment)
+    assert decision.powers == {"v0": 8_000, "v1": 8_000, "v2": 4_000, "v3": 0}
+    assert decision.schedule.how == "llf"
+    assert decision.schedule.net_wh.tolist()[:2] == [5_000, 0]
+
+
+def test_the_rest_of_a_slot_can_be_joined_to_the_next_one() -> None:
+    """Ten seconds before a quarter of an hour begins, one is planned that is ten seconds longer."""
+    moment = _moment(course([visit("a", 0, 4, 6_000)], slots=4, prices=(10_000, 20_000, 30_000, 40_000)))
+    joined = replace(moment, now_s=UnixSeconds(START_S - 10))
+    problem = Planner(TUNING).plan(joined).problem
+    assert problem.slots.edges_s[:3] == (START_S - 10, START_S + 900, START_S + 1_800)
+    assert problem.prices.import_micro_per_kwh[:3] == (10_000, 20_000, 30_000)
+
+
+def test_a_site_without_vehicles_has_a_plan_as_well() -> None:
+    decision = Planner(TUNING).decide(replace(_moment(course([visit("a", 0, 4)], limit_w=6_000)), vehicles=()))
+    assert decision.powers == {}
+    assert len(decision.schedule.problem.slots) > 0
 
 
 class _Late:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.schedule.baselines import least_laxity
+from domain.schedule.horizon import Tuning
 from domain.schedule.moment import Moment
-from domain.schedule.planner import Planner, Tuning
+from domain.schedule.planner import Planner
 from domain.schedule.simulation import Course, Fault, Run, simulate
 from domain.schedule.watch import Watched
 from domain.units import PowerW
