@@ -1,18 +1,17 @@
-"""What finds plans for sites: the optimum over what is there, and least laxity first if that takes too long."""
+"""What finds plans for sites: the planner of the domain, with what a site's past tells."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from domain.errors import PlanNotFound
-from domain.schedule.baselines import least_laxity
-from domain.schedule.columns import Columns
-from domain.schedule.floor import floored
+from backend.application.site_ports import Learned
+from domain.schedule.horizon import Tuning
 from domain.schedule.moment import Moment
-from domain.schedule.optimum import optimum
-from domain.schedule.plan import Schedule
-from domain.schedule.problem import Problem
-from domain.units import SECONDS_PER_HOUR
+from domain.schedule.outlook import Daily
+from domain.schedule.planner import Decision, Planner
+from domain.schedule.problem import UNMET_MICRO_PER_KWH
+from domain.units import PriceMicroPerKwh
+
+UNSURE_MICRO_PER_KWH = PriceMicroPerKwh(1_000_000)
+"""What a missing kWh is worth where departures are only likely: at more, every plan would be "at once"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +20,14 @@ class SolverPlanner:
 
     deadline_s: float
 
-    def plan(self, problem: Problem, moment: Moment) -> Schedule:
-        """The optimum above least powers, or what least laxity first does in the slot that runs."""
-        try:
-            return floored(optimum(problem, limit_s=self.deadline_s), limit_s=self.deadline_s / 4)
-        except PlanNotFound:
-            return _queued(problem, moment)
-
-
-def _queued(problem: Problem, moment: Moment) -> Schedule:
-    columns, policy = Columns.of(problem), least_laxity()
-    powers = policy.powers(moment)
-    power_w = np.array([powers.get(vehicle.session, 0) for vehicle in problem.vehicles], dtype=np.int64)
-    wanted_wh = power_w[columns.vehicle] * columns.seconds // SECONDS_PER_HOUR
-    taken_wh = np.where(columns.slot == 0, np.minimum(wanted_wh, columns.most_wh), 0)
-    return Schedule(columns, taken_wh, np.zeros(len(columns), dtype=np.int64), policy.name)
+    def decide(self, moment: Moment, learned: Learned) -> Decision:
+        """The best plan above least powers, or what least laxity first does in the slot that begins."""
+        unmet = UNMET_MICRO_PER_KWH if learned.departures is None else UNSURE_MICRO_PER_KWH
+        planner = Planner(
+            Tuning(weeks=(), deadline_s=self.deadline_s, unmet_micro_per_kwh=unmet),
+            level_w=learned.level_w,
+            departures=learned.departures,
+            sun=Daily(utc_offset_s=learned.utc_offset_s),
+            load=Daily(utc_offset_s=learned.utc_offset_s),
+        )
+        return planner.decide(moment)

@@ -17,7 +17,7 @@ from backend.application.feed import SITES
 from backend.application.filters import Page
 from backend.application.ports import Clock, Store, UnitOfWork
 from backend.application.site_plan import make_plan
-from backend.application.site_ports import Planner
+from backend.application.site_ports import Learned, Planner
 from backend.application.site_records import SLOT_S, LimitCommand, ScheduleRecord, SetPoint, SiteRecord
 from backend.application.site_situation import PEAK_GRACE_S, drawn_wh, period_of, situation
 from backend.application.sites import Sites
@@ -120,9 +120,9 @@ class Scheduling:
         now_s, began_s = self.clock.now_s(), self.clock.monotonic_s()
         with self.store.read() as unit:
             seen = _seen(unit, site, now_s)
-            known = situation(unit, site, now_s)
+            known, learned = situation(unit, site, now_s), Learned()
             before = unit.sites.plan(site.serial)
-        plan = make_plan(known, self.planner, reason)
+        plan = make_plan(known, self.planner, learned, reason)
         with self.store.write() as unit:
             unit.sites.keep_plan(plan)
             _tell(unit, site, before, plan)

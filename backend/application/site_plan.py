@@ -8,35 +8,39 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backend.application.site_ports import Planner
-from backend.application.site_problem import moment_of, problem_of
+from backend.application.site_moment import moment_of
+from backend.application.site_ports import Learned, Planner
 from backend.application.site_records import PlannedStay, ScheduleRecord, SetPoint
-from backend.application.site_situation import HELD_S, NO_LIMIT_W, SILENT_AFTER_S, Present, Situation
+from backend.application.site_situation import HELD_S, SILENT_AFTER_S, Present, Situation
 from domain.schedule.columns import Columns, Floats
+from domain.schedule.moment import Moment
+from domain.schedule.outlook import published
 from domain.schedule.plan import Schedule
+from domain.schedule.problem import NO_LIMIT_W
 from domain.text import hex_text
 from domain.units import SECONDS_PER_HOUR
 
 
-def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord:
+def make_plan(known: Situation, planner: Planner, learned: Learned, reason: str) -> ScheduleRecord:
     """A plan of the site; problems name what is not as it should be."""
     problems = list(known.problems)
     load_w = sum(_assumed_w(one, known) for one in known.silent)
     served = [one for one in known.present if one.silent_s is None]
-    problem = problem_of(known, served, load_w)
-    schedule = planner.plan(problem, moment_of(known, problem, load_w))
+    moment = moment_of(known, served, load_w)
+    schedule, powers = planner.decide(moment, learned)
+    slots, site = schedule.problem.slots, schedule.problem.site
     problems += _short(schedule, served)
-    points = _set_points(known, schedule, served, load_w)
-    problems += _silence(known, points) + _refusals(known) + _limit_problems(known)
+    points = _set_points(known, moment, schedule, powers, served)
+    problems += _silence(known, points) + _refusals(known) + _limit_problems(known, schedule)
     return ScheduleRecord(
         site=known.site.serial,
         made_at_s=known.now_s,
         reason=reason,
         how=schedule.how,
-        edges_s=problem.slots.edges_s,
-        limit_w=known.import_limit_w,
+        edges_s=slots.edges_s,
+        limit_w=site.import_limit_w,
         load_w=tuple(_mean_w(schedule, load_w)),
-        price_micro_per_kwh=known.import_micro_per_kwh,
+        price_micro_per_kwh=published(moment.import_micro_per_kwh, moment, slots),
         peak_w=known.peak_w,
         stays=tuple(_stays(schedule, served)),
         set_points=points,
@@ -47,19 +51,20 @@ def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord
 # --- set-points --------------------------------------------------------------------------------
 
 
-def _set_points(known: Situation, schedule: Schedule, served: Sequence[Present], load_w: int) -> tuple[SetPoint, ...]:
+def _set_points(
+    known: Situation, moment: Moment, schedule: Schedule, powers: Mapping[str, int], served: Sequence[Present]
+) -> tuple[SetPoint, ...]:
     """One for each station of the site; those without anybody to serve get nothing."""
-    planned = {one.session: one.power_w for one in schedule.set_points()}
-    sold = {vehicle.session: min(0, vehicle.bought_wh[0]) for vehicle in schedule.problem.vehicles if vehicle.bought_wh}
-    seconds = int(schedule.columns.slot_seconds[0])
-    # Nothing is given that was not sold.
-    planned = {
-        session: max(power_w, sold.get(session, 0) * SECONDS_PER_HOUR // seconds)
-        for session, power_w in planned.items()
-    }
-    wanted = {one.station.station: planned.get(one.session.hex(), 0) for one in served}
-    allowed = _allowed(wanted, served, _room_w(known, load_w))
-    allowed |= {one.station.station: _silent_w(one, known) for one in known.silent}
+    sold = {vehicle.session: min(0, vehicle.bought_wh[0]) for vehicle in moment.vehicles if vehicle.bought_wh}
+    seconds = known.ends_s - known.now_s
+    wanted = {}
+    for one in served:
+        session = one.session.hex()
+        # Nothing is given that was not sold.
+        sold_w = sold.get(session, 0) * SECONDS_PER_HOUR // seconds
+        wanted[one.station.station] = max(sold_w, powers.get(session, 0))
+    allowed = _allowed(wanted, served, _room_w(schedule))
+    allowed |= {one.station.station: _silent_w(one, known, schedule) for one in known.silent}
     present = {one.station.station: one for one in known.present}
     found = []
     for station in known.site.numbers:
@@ -90,21 +95,26 @@ def _allowed(wanted: Mapping[int, int], served: Sequence[Present], room_w: int |
     return found
 
 
-def _room_w(known: Situation, load_w: int) -> int | None:
+def _room_w(schedule: Schedule) -> int | None:
     """What the stations may draw now together, beside those that are silent."""
-    if known.import_limit_w is None:
+    site = schedule.problem.site
+    if site.import_limit_w is None:
         return None
-    sun_w = known.sun_w[0] if known.sun_w else 0
-    return max(0, known.import_limit_w[0] + sun_w - load_w)
+    sun_w, load_w = (of[0] if of else 0 for of in (site.sun_w, site.load_w))
+    return max(0, site.import_limit_w[0] + sun_w - load_w)
 
 
-def _silent_w(one: Present, known: Situation) -> int:
+def _silent_w(one: Present, known: Situation, schedule: Schedule) -> int:
     """The set-point of a silent station: the last one, at most what may flow at all; then the safe power."""
     last_w = one.last.power_w if one.last else 0
     if _held(one, known):
         last_w = known.site.terms.safe_power_w
-    limit_w = known.import_limit_w[0] if known.import_limit_w else NO_LIMIT_W
-    return min(last_w, limit_w)
+    return min(last_w, _limit_now_w(schedule))
+
+
+def _limit_now_w(schedule: Schedule) -> int:
+    limits_w = schedule.problem.site.import_limit_w
+    return limits_w[0] if limits_w else NO_LIMIT_W
 
 
 def _assumed_w(one: Present, known: Situation) -> int:
@@ -181,12 +191,13 @@ def _short(schedule: Schedule, served: Sequence[Present]) -> list[str]:
     found = []
     rows = zip(columns.problem.vehicles, columns.possible_wh.tolist(), schedule.charged_wh.tolist(), strict=True)
     for vehicle, possible_wh, charged_wh in rows:
+        told = schedule.how.startswith("optimum") and not vehicle.presence_bp
         who = f"station {stations[vehicle.session]}, session 0x{vehicle.session}"
         if vehicle.need_wh > possible_wh:
             found.append(
                 f"{who}: {vehicle.need_wh} Wh are needed, its stay allows {possible_wh} Wh; it gets what is possible"
             )
-        elif schedule.how.startswith("optimum") and charged_wh + len(columns.problem.slots) < vehicle.need_wh:
+        elif told and charged_wh + len(columns.problem.slots) < vehicle.need_wh:
             found.append(f"{who}: the site's limits leave {charged_wh} of {vehicle.need_wh} Wh")
     return found
 
@@ -209,9 +220,9 @@ def _refusals(known: Situation) -> list[str]:
     ]
 
 
-def _limit_problems(known: Situation) -> list[str]:
+def _limit_problems(known: Situation, schedule: Schedule) -> list[str]:
     """A limit under which no station reaches its least power."""
-    limit_w = known.import_limit_w[0] if known.import_limit_w else NO_LIMIT_W
+    limit_w = _limit_now_w(schedule)
     least_w = min((one.station.least_power_w for one in known.present), default=0)
     if known.present and limit_w < least_w:
         return [f"the limit of {limit_w} W lets no station reach its least power of {least_w} W"]

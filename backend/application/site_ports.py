@@ -1,6 +1,7 @@
 """What the use cases around sites need of the world, beside what is in `ports`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from backend.application.filters import Page
@@ -13,10 +14,22 @@ from backend.application.site_records import (
     SiteRecord,
     SiteTerms,
 )
+from domain.schedule.departures import Departures
 from domain.schedule.moment import Moment
-from domain.schedule.plan import Schedule
-from domain.schedule.problem import Problem
+from domain.schedule.planner import Decision
 from domain.tariff import Direction, Tariff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a site's past tells of what is to come: the peak that a billing period needs, and when vehicles leave.
+
+    None where the past is too short. `utc_offset_s` makes hours of its days.
+    """
+
+    level_w: Callable[[Moment], int] | None = None
+    departures: Departures | None = None
+    utc_offset_s: int = 0
 
 
 class SiteTable(Protocol):
@@ -53,6 +66,9 @@ class SiteTable(Protocol):
     def registers(self, stations: Iterable[int], time_s: int) -> dict[int, Register]:
         """What each meter showed last, up to a time."""
 
+    def shown(self, station: int, from_s: int, to_s: int) -> list[Register]:
+        """All that a meter showed from one time up to another, in order of time."""
+
     def tariffs(self, payee: int, directions: Sequence[Direction], from_s: int, to_s: int) -> list[Tariff]:
         """An operator's tariffs that are valid somewhen within the time."""
 
@@ -65,7 +81,6 @@ class NeedTable(Protocol):
 
 
 class Planner(Protocol):
-    """Finds a plan for a site, in a bounded time, whatever the problem."""
+    """Finds a plan for a site, in a bounded time, whatever the situation."""
 
-    def plan(self, problem: Problem, moment: Moment) -> Schedule:
-        """`moment` is the same situation for who decides one slot at a time."""
+    def decide(self, moment: Moment, learned: Learned) -> Decision: ...

@@ -1,5 +1,6 @@
 """What is known at a site now: who is there and what each still misses, limits, prices, its own plants and its peak."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from backend.application.site_records import (
     SiteRecord,
     SiteStation,
 )
-from domain.schedule.problem import Slots
+from domain.schedule.horizon import SHORTEST_S
 from domain.station import Station
 from domain.tariff import Direction, Tariff
 from domain.units import SECONDS_PER_HOUR
@@ -29,8 +30,8 @@ SILENT_AFTER_S = 1_200
 HELD_S = 900
 """So long a silent station's vehicle is left at its last set-point, then it goes to the safe power."""
 PEAK_GRACE_S = 30
-SHORTEST_S = 120
 A_DAY_S = 86_400
+SUN_DAYS = 8
 _IMPORT = (Direction.MARKET_CHARGE, Direction.CHARGE)
 _EXPORT = (Direction.MARKET_DISCHARGE, Direction.DISCHARGE)
 
@@ -39,6 +40,7 @@ _EXPORT = (Direction.MARKET_DISCHARGE, Direction.DISCHARGE)
 class Present:
     """A vehicle at a station. `missing_wh` is what it still needs, `bought_wh` what it traded by market interval.
 
+    `departure_s` is the one that was told last: who stays longer is served as well as can be.
     `may_give`: driver and station allow it to give back what it sold. `silent_s` is since when its meter should have
     reported, None if it did. `refuses`: energy was to flow for a quarter of an hour, and its meter shows none.
     """
@@ -59,13 +61,17 @@ class Present:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """All that a plan of a site is made from. Everything given by slot has one value for each of `slots`."""
+    """All that a plan of a site is made from.
+
+    The slot that begins ends at `ends_s`. Prices are by quarter of an hour, from the one that ends then; `sun_w` is
+    what the site's plants gave in those before it.
+    """
 
     site: SiteRecord
     now_s: int
-    slots: Slots
+    ends_s: int
     present: tuple[Present, ...]
-    import_limit_w: tuple[int, ...] | None
+    commands: tuple[LimitCommand, ...]
     import_micro_per_kwh: tuple[int, ...]
     export_micro_per_kwh: tuple[int, ...]
     sun_w: tuple[int, ...]
@@ -84,30 +90,29 @@ def situation(unit: UnitOfWork, site: SiteRecord, now_s: int) -> Situation:
     before, stations = unit.sites.plan(site.serial), unit.stations.named(site.numbers)
     registers = unit.sites.registers(site.numbers, now_s)
     present = _present(unit, site, stations, registers, before, now_s)
-    until_s = min(max((one.departure_s for one in present), default=now_s), now_s + HORIZON_S)
-    commands = unit.sites.limits_between(site.serial, now_s, now_s + HORIZON_S)
-    slots = _slots(now_s, until_s, commands)
-    problems: list[str] = []
-    payees = {station.payee for station in stations.values()}
+    ends_s = _ends_s(now_s)
+    starts_s = range(ends_s - SLOT_S, now_s + HORIZON_S, SLOT_S)
     tariffs = [
         tariff
-        for payee in sorted(payees)
-        for tariff in unit.sites.tariffs(payee, (*_IMPORT, *_EXPORT), slots.start_s, slots.end_s)
+        for payee in sorted({station.payee for station in stations.values()})
+        for tariff in unit.sites.tariffs(payee, (*_IMPORT, *_EXPORT), starts_s[0], starts_s[-1] + SLOT_S)
     ]
+    last_s = max((one.departure_s for one in present), default=now_s)
+    bought = _prices(tariffs, _IMPORT, starts_s)
     peak_w = unit.sites.peak(site.serial, period_of(site, now_s)[0])
     return Situation(
         site=site,
         now_s=now_s,
-        slots=slots,
+        ends_s=ends_s,
         present=present,
-        import_limit_w=_limits(site, slots, commands),
-        import_micro_per_kwh=_prices(tariffs, _IMPORT, slots, problems),
-        export_micro_per_kwh=_prices(tariffs, _EXPORT, slots, None),
-        sun_w=_sun(unit, site, slots),
+        commands=tuple(unit.sites.limits_between(site.serial, now_s, now_s + HORIZON_S)),
+        import_micro_per_kwh=_filled(bought),
+        export_micro_per_kwh=_filled(_prices(tariffs, _EXPORT, starts_s)),
+        sun_w=_sun(unit, site, ends_s - SLOT_S),
         peak_w=peak_w[0] if peak_w else 0,
         used_wh=_used_wh(unit, site, registers, now_s),
         period_ends_s=period_of(site, now_s)[1],
-        problems=tuple(problems),
+        problems=tuple(_unpriced(bought, [start_s for start_s in starts_s if start_s < max(last_s, ends_s)])),
     )
 
 
@@ -174,8 +179,7 @@ def _present(
                 session=session.session,
                 account=session.account,
                 missing_wh=0 if refuses else max(0, min(missing_wh, session.max_energy_wh - charged_wh)),
-                # Who stays longer than was said is served as well as can be, in the slot that runs.
-                departure_s=departure_s if departure_s > now_s else now_s - now_s % SLOT_S + SLOT_S,
+                departure_s=departure_s,
                 arrived_s=min(session.not_before_s, now_s),
                 last=mine,
                 silent_s=_silent_s(mine, registers.get(one.station), now_s),
@@ -247,56 +251,54 @@ def _bought(unit: UnitOfWork, site: SiteRecord, account: int, now_s: int) -> dic
 # --- what holds in each slot -------------------------------------------------------------------
 
 
-def _slots(now_s: int, until_s: int, commands: Sequence[LimitCommand]) -> Slots:
-    """What is left of the quarter that runs, and whole ones after it; a limit that begins or ends cuts one.
+def _ends_s(now_s: int) -> int:
+    """The end of the slot that begins: of the quarter of an hour that runs, or of the next one where little is left.
 
-    The first slot is never shorter than SHORTEST_S: whole Wh in a few seconds would be crude powers.
+    Whole Wh in a few seconds would be crude powers.
     """
-    edges_s = Slots.from_now(now_s, SLOT_S, max(until_s, now_s + SHORTEST_S)).edges_s
-    cuts = {at_s for one in commands for at_s in (one.from_s, one.to_s) if now_s < at_s < edges_s[-1]}
-    kept = {at_s for at_s in {*edges_s, *cuts} if at_s >= now_s + SHORTEST_S}
-    return Slots((now_s, *sorted(kept)))
+    ends_s = now_s - now_s % SLOT_S + SLOT_S
+    return ends_s if ends_s - now_s >= SHORTEST_S else ends_s + SLOT_S
 
 
-def _limits(site: SiteRecord, slots: Slots, commands: Sequence[LimitCommand]) -> tuple[int, ...] | None:
-    """The lowest limit of each slot; None if nothing limits the site."""
-    base = site.terms.import_limit_w
-    found = []
-    for start_s, end_s in pairwise(slots.edges_s):
-        holding = [one.import_limit_w for one in commands if one.from_s < end_s and one.to_s > start_s]
-        found.append(min([*holding, *([] if base is None else [base])], default=None))
-    if all(limit is None for limit in found):
-        return None
-    return tuple(NO_LIMIT_W if limit is None else limit for limit in found)
-
-
-NO_LIMIT_W = (1 << 40) - 1
-"""More than any site draws: for slots without a limit beside slots with one."""
-
-
-def _prices(
-    tariffs: Sequence[Tariff], directions: Sequence[Direction], slots: Slots, problems: list[str] | None
-) -> tuple[int, ...]:
-    """The latest tariff in each slot's middle, market tariffs before others; 0, and a problem, where there is none."""
-    found = []
-    for start_s, end_s in pairwise(slots.edges_s):
-        at_s = (start_s + end_s) // 2
+def _prices(tariffs: Sequence[Tariff], directions: Sequence[Direction], starts_s: Sequence[int]) -> list[int | None]:
+    """The latest tariff in the middle of each quarter of an hour, market tariffs before others; None without one."""
+    found: list[int | None] = []
+    for start_s in starts_s:
+        at_s = start_s + SLOT_S // 2
         fitting = [one for one in tariffs if one.direction in directions and one.covers(at_s, at_s + 1)]
         best = max(fitting, key=lambda one: (-directions.index(one.direction), one.tariff), default=None)
-        if best is None and problems is not None and not problems:
-            problems.append(f"no tariff of the site's operator covers {at_s}: energy counts as free of charge")
-        found.append(int(best.price_micro_per_kwh) if best else 0)
+        found.append(int(best.price_micro_per_kwh) if best else None)
+    return found
+
+
+def _filled(prices: Sequence[int | None]) -> tuple[int, ...]:
+    """Up to the last price that is known, gaps with the price before them; nothing is known of what comes after it."""
+    known = [number for number, price in enumerate(prices) if price is not None]
+    found: list[int] = []
+    for price in prices[: known[-1] + 1 if known else 1]:
+        found.append(price if price is not None else found[-1] if found else 0)
     return tuple(found)
 
 
-def _sun(unit: UnitOfWork, site: SiteRecord, slots: Slots) -> tuple[int, ...]:
-    """What the site's own plants are expected to give: what they gave a day before."""
+def _unpriced(prices: Sequence[int | None], starts_s: Sequence[int]) -> list[str]:
+    """The first quarter of an hour without a price, of those that begin then."""
+    for number, start_s in enumerate(starts_s[: len(prices)]):
+        if prices[number] is None:
+            assumed = "the last prices go on" if any(one is not None for one in prices[:number]) else "energy is free"
+            return [f"no tariff of the site's operator covers {start_s + SLOT_S // 2}: {assumed}, as far as plans go"]
+    return []
+
+
+def _sun(unit: UnitOfWork, site: SiteRecord, until_s: int) -> tuple[int, ...]:
+    """What the site's own plants gave in each quarter of an hour of the last days, since they are metered."""
     station = site.terms.sun_station
     if station is None:
         return ()
-    shown = [unit.sites.registers([station], edge_s - A_DAY_S).get(station) for edge_s in slots.edges_s]
-    powers = []
-    for (first, last), (start_s, end_s) in zip(pairwise(shown), pairwise(slots.edges_s), strict=True):
-        gave_wh = max(0, last.export_wh - first.export_wh) if first and last else 0
-        powers.append(gave_wh * SECONDS_PER_HOUR // (end_s - start_s))
-    return tuple(powers)
+    shown = unit.sites.shown(station, until_s - SUN_DAYS * A_DAY_S, until_s)
+    if not shown:
+        return (0,)
+    first_s = -(-shown[0].time_s // SLOT_S) * SLOT_S
+    times_s = [register.time_s for register in shown]
+    edges = [shown[max(0, bisect_right(times_s, at_s) - 1)] for at_s in range(first_s, until_s + 1, SLOT_S)]
+    gave = (max(0, last.export_wh - first.export_wh) for first, last in pairwise(edges))
+    return tuple(wh * SECONDS_PER_HOUR // SLOT_S for wh in gave) or (0,)

@@ -38,7 +38,7 @@ class InOrder:
         left = Left.of(moment, self.cap_w)
         found = {}
         for vehicle in sorted(moment.vehicles, key=lambda vehicle: self.order(vehicle, moment.now_s)):
-            found[vehicle.session] = left.take(vehicle, wanted_w(vehicle, moment))
+            found[vehicle.session] = left.take(vehicle, wanted_w(vehicle, moment), moment)
         return found
 
 
@@ -55,35 +55,39 @@ class RoundRobin:
             share_w = wanted_w(vehicle, moment)
             if left.site_w is not None:
                 share_w = min(share_w, left.site_w // waiting)
-            found[vehicle.session] = left.take(vehicle, share_w)
+            found[vehicle.session] = left.take(vehicle, share_w, moment)
             waiting -= 1
         return found
 
 
 @dataclass(slots=True)
 class Left:
-    """What of the site and of its circuits nobody has taken yet: W (or Wh), and parts of WHOLE_BP. None is no limit."""
+    """What of the site, and of its circuits and lines, nobody has taken yet: W (or Wh), and parts of WHOLE_BP.
+
+    None is no limit.
+    """
 
     site_w: int | None
-    circuits: list[int]
+    parts: list[int]
 
     @classmethod
     def of(cls, moment: Moment, cap_w: PowerW | None = None) -> "Left":
-        return cls(room_w(moment, cap_w), [watts * WHOLE_BP for watts in moment.circuits_w])
+        return cls(room_w(moment, cap_w), [watts * WHOLE_BP for watts in moment.parts_w])
 
-    def take(self, vehicle: Vehicle, power_w: int, *, least: int | None = None) -> int:
+    def take(self, vehicle: Vehicle, power_w: int, moment: Moment, *, least: int | None = None) -> int:
         """What the vehicle gets of the power that it wants: nothing, if that is below `least` or its least power."""
         if self.site_w is not None:
             power_w = min(power_w, self.site_w)
-        for left, part in zip(self.circuits, vehicle.circuits_bp, strict=False):
+        parts = moment.parts_bp(vehicle)
+        for left, part in zip(self.parts, parts, strict=True):
             if part:
                 power_w = min(power_w, left // part)
         if power_w < max(1, vehicle.least_power_w if least is None else least):
             return 0
         if self.site_w is not None:
             self.site_w -= power_w
-        for number, part in enumerate(vehicle.circuits_bp):
-            self.circuits[number] -= power_w * part
+        for number, part in enumerate(parts):
+            self.parts[number] -= power_w * part
         return power_w
 
 

@@ -15,7 +15,8 @@ def raised(powers: Mapping[str, int], moment: Moment, cap_w: PowerW | None = Non
     and the cap.
 
     Room is made by those who can wait the longest. Without a limit that binds, nobody gets less by its told departure
-    than under least laxity first: that a vehicle can still be served in full is kept true from slot to slot.
+    than under least laxity first: that a vehicle can still be served in full is kept true from slot to slot. Where
+    limits bind that count some more than others, and raising serves less in all, the powers stay as they are.
     """
     found = dict(powers)
     urgent = {vehicle.session: urgent_w(vehicle, moment) for vehicle in moment.vehicles}
@@ -36,7 +37,12 @@ def raised(powers: Mapping[str, int], moment: Moment, cap_w: PowerW | None = Non
                     cut_w = max(0, min(-(-over // part(vehicle)), found.get(vehicle.session, 0) - least_w))
                     found[vehicle.session] = found.get(vehicle.session, 0) - cut_w
                     over -= cut_w * part(vehicle)
-    return found
+    return found if _served_w(found, urgent) >= _served_w(powers, urgent) else dict(powers)
+
+
+def _served_w(powers: Mapping[str, int], urgent: Mapping[str, int]) -> int:
+    """How much of what is urgent is served."""
+    return sum(max(0, min(powers.get(session, 0), power_w)) for session, power_w in urgent.items())
 
 
 def _limits(moment: Moment, cap_w: PowerW | None) -> Iterator[tuple[int, Callable[[Vehicle], int]]]:
@@ -44,8 +50,9 @@ def _limits(moment: Moment, cap_w: PowerW | None) -> Iterator[tuple[int, Callabl
     limit_w = room_w(moment, cap_w)
     if limit_w is not None:
         yield limit_w, lambda _: WHOLE_BP
-    for number, circuit_w in enumerate(moment.circuits_w):
-        yield circuit_w, lambda vehicle, n=number: vehicle.circuits_bp[n] if vehicle.circuits_bp else 0  # type: ignore[misc]  # n is bound, not passed
+    parts = {vehicle.session: moment.parts_bp(vehicle) for vehicle in moment.vehicles} if moment.parts_w else {}
+    for number, part_w in enumerate(moment.parts_w):
+        yield part_w, lambda vehicle, n=number: parts[vehicle.session][n]  # type: ignore[misc]  # n is bound, not passed
 
 
 def urgent_w(vehicle: Vehicle, moment: Moment) -> int:
@@ -62,7 +69,7 @@ def urgent_w(vehicle: Vehicle, moment: Moment) -> int:
 
 
 def served_wh(
-    vehicles: Sequence[Vehicle], edges_s: Sequence[int], rooms_w: Sequence[int] | None, circuits_w: Sequence[int] = ()
+    vehicles: Sequence[Vehicle], edges_s: Sequence[int], rooms_w: Sequence[int] | None, moment: Moment
 ) -> int:
     """What least laxity first would charge in all by the told departures, under the limits, if nobody else came.
 
@@ -70,8 +77,9 @@ def served_wh(
     """
     missing = {vehicle.session: int(vehicle.need_wh) for vehicle in vehicles}
     for slot, (start_s, end_s) in enumerate(pairwise(edges_s)):
-        site_wh = None if rooms_w is None else rooms_w[slot] * (end_s - start_s) // SECONDS_PER_HOUR
-        left = Left(site_wh, [watts * (end_s - start_s) // SECONDS_PER_HOUR * WHOLE_BP for watts in circuits_w])
+        seconds = end_s - start_s
+        site_wh = None if rooms_w is None else rooms_w[slot] * seconds // SECONDS_PER_HOUR
+        left = Left(site_wh, [watts * seconds // SECONDS_PER_HOUR * WHOLE_BP for watts in moment.parts_w])
         there = [v for v in vehicles if v.departure_s > start_s and missing[v.session]]
         if not there:
             break
@@ -79,5 +87,5 @@ def served_wh(
         for vehicle in there:
             seconds = min(end_s, vehicle.departure_s) - start_s
             wanted_wh = min(missing[vehicle.session], vehicle.power_w * seconds // SECONDS_PER_HOUR)
-            missing[vehicle.session] -= left.take(vehicle, wanted_wh, least=0)
+            missing[vehicle.session] -= left.take(vehicle, wanted_wh, moment, least=0)
     return sum(vehicle.need_wh for vehicle in vehicles) - sum(missing.values())

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from domain.bidding.stay import WHOLE_BP
 from domain.schedule.columns import Ints
-from domain.schedule.problem import Vehicle
+from domain.schedule.problem import LINES, Vehicle
 from domain.units import EnergyWh, PowerW, UnixSeconds
 
 
@@ -65,6 +66,19 @@ class Moment:
     def limit_w(self) -> PowerW | None:
         """The lowest limit that holds somewhen in the slot that begins; None if none does."""
         return self.limit_between(self.now_s, self.ends_s)
+
+    @property
+    def parts_w(self) -> tuple[int, ...]:
+        """Limits on sums of parts of powers, W: those of circuits, then those of the three lines, if there are any."""
+        return (*self.circuits_w, *(self.line_limit_w or ()))
+
+    def parts_bp(self, vehicle: Vehicle) -> tuple[int, ...]:
+        """Which part of the vehicle's power counts for each of them, of WHOLE_BP; its lines share it alike."""
+        circuits = vehicle.circuits_bp or (0,) * len(self.circuits_w)
+        if self.line_limit_w is None:
+            return circuits
+        share = -(-WHOLE_BP // len(vehicle.lines))
+        return (*circuits, *(share if line in vehicle.lines else 0 for line in LINES))
 
     def limit_between(self, start_s: int, end_s: int) -> PowerW | None:
         """The lowest limit that holds somewhen between two times."""

@@ -25,15 +25,25 @@ def published(values: Sequence[int] | Ints, moment: Moment, slots: Slots) -> tup
 
 
 def totals(values: Sequence[int], moment: Moment, slots: Slots) -> tuple[int, ...]:
-    """Sums over each of `slots` of amounts given by slot from the one that runs, all of which is still to come."""
-    found = [0] * len(slots)
-    place = 0
+    """Sums over each of `slots` of amounts given by slot from the one that runs, all of which is still to come.
+
+    An amount whose slot is cut is shared by time.
+    """
+    found, edges_s = [0] * len(slots), slots.edges_s
+    place, begins_s = 0, edges_s[0]
     for number, amount in enumerate(values):
-        begins_s = moment.ends_s + (number - 1) * moment.slot_s
-        while place + 1 < len(slots) and slots.edges_s[place + 1] <= begins_s:
-            place += 1
-        if begins_s < slots.end_s:
-            found[place] += amount
+        ends_s = moment.ends_s + number * moment.slot_s
+        at_s, left = begins_s, amount
+        while place < len(found):
+            to_s = min(ends_s, edges_s[place + 1])
+            part = left * (to_s - at_s) // (ends_s - at_s)
+            found[place] += part
+            at_s, left = to_s, left - part
+            if to_s == edges_s[place + 1]:
+                place += 1
+            if to_s == ends_s:
+                break
+        begins_s = ends_s
     return tuple(found)
 
 

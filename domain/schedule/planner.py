@@ -141,7 +141,7 @@ def _serves(schedule: Schedule, moment: Moment) -> bool:
     here, problem = slice(0, len(moment.vehicles)), schedule.problem
     limits_w = problem.site.import_limit_w
     uncertain = any(vehicle.presence_bp for vehicle in problem.vehicles[here])
-    if uncertain or (limits_w is None and not moment.circuits_w):
+    if uncertain or (limits_w is None and not moment.parts_w):
         return True
     vehicles = problem.vehicles[here]
     plain = [vehicle.battery is None for vehicle in vehicles]
@@ -151,7 +151,7 @@ def _serves(schedule: Schedule, moment: Moment) -> bool:
     vehicles = tuple(vehicle for vehicle in vehicles if vehicle.battery is None)
     load_w = int(moment.load_w[-1]) if len(moment.load_w) else 0
     rooms_w = None if limits_w is None else [max(0, limit_w - load_w) for limit_w in limits_w]
-    return planned_wh + len(vehicles) >= served_wh(vehicles, problem.slots.edges_s, rooms_w, moment.circuits_w)
+    return planned_wh + len(vehicles) >= served_wh(vehicles, problem.slots.edges_s, rooms_w, moment)
 
 
 def _only_now(powers: Mapping[str, int], problem: Problem) -> Schedule:

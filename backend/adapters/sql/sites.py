@@ -160,6 +160,12 @@ class Sites:
                 found[station] = _register(row)
         return found
 
+    def shown(self, station: int, from_s: int, to_s: int) -> list[Register]:
+        """All that a meter showed from one time up to another, in order of time."""
+        table = t.meter_readings
+        query = select(table).where(table.c.station == station, table.c.time_s >= from_s, table.c.time_s <= to_s)
+        return [_register(row) for row in self._connection.execute(query.order_by(table.c.sequence)).mappings()]
+
     def tariffs(self, payee: int, directions: Sequence[Direction], from_s: int, to_s: int) -> list[Tariff]:
         """An operator's tariffs that are valid somewhen within the time."""
         table = t.tariffs

@@ -12,6 +12,7 @@ from backend.application import errors as app
 from backend.application.filters import Page
 from backend.application.market import Amounts
 from backend.application.scheduling import READINGS_EVERY_S, set_point_views
+from backend.application.site_ports import Learned
 from backend.application.site_records import MAX_SITE_STATIONS, SiteStation
 from backend.application.site_situation import HELD_S, SILENT_AFTER_S
 from domain.errors import (
@@ -25,8 +26,7 @@ from domain.errors import (
     WrongSigner,
 )
 from domain.schedule.moment import Moment
-from domain.schedule.plan import Schedule
-from domain.schedule.problem import Problem
+from domain.schedule.planner import Decision
 from domain.tariff import Direction
 from tests.unit.backend.site_world import OPERATOR, PRICE, RATED_W, SITE, START_S, SUN, World, site_world
 
@@ -134,15 +134,14 @@ def test_authorisation_that_expired_gets_nothing(world: World) -> None:
 
 def test_energy_of_own_plants_is_expected_as_the_day_before(world: World) -> None:
     world.define(sun_station=SUN)
-    world.clock.time_s = START_S - 86_400
-    for _ in range(5):
-        world.reads(SUN, 0, bytes(32), given_wh=1_000 if world.now_s >= START_S - 86_400 + 2_700 else 0)
-        world.clock.time_s += 900
-    world.clock.time_s = START_S
+    noon_s = START_S + 2_700
+    for at_s in range(noon_s - 86_400 - 4 * 3_600, START_S + 1, 900):
+        world.clock.time_s = at_s
+        world.reads(SUN, 0, bytes(32), given_wh=1_000 if 0 < at_s - (noon_s - 86_400) <= 3_600 else 0)
     world.authorise(11, 2_000, hours=2)
 
     assert world.powers()[11] == 0
-    world.clock.time_s = START_S + 1_800
+    world.clock.time_s = noon_s
     assert world.powers()[11] > 0
 
 
@@ -445,8 +444,8 @@ def test_solver_that_misses_its_deadline_is_replaced_by_least_laxity(world: Worl
 
 def test_what_fails_at_one_site_does_not_hold_up_others(world: World) -> None:
     class Fails:
-        def plan(self, problem: Problem, moment: Moment) -> Schedule:
-            raise WattledgerError(f"{len(problem.slots)} slots from {moment.now_s} on are too many")
+        def decide(self, moment: Moment, learned: Learned) -> Decision:
+            raise WattledgerError(f"nothing is known of {moment.now_s}, not even {learned.departures}")
 
     world.define()
     world.scheduling.planner = Fails()

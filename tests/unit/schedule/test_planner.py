@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.schedule.baselines import Uncontrolled, least_laxity
+from domain.schedule.baselines import RoundRobin, Uncontrolled, least_laxity
 from domain.schedule.check import check
 from domain.schedule.departures import Declared, Departures
 from domain.schedule.forecast import Record, Stayed
@@ -197,6 +197,17 @@ def test_a_commanded_limit_is_planned_for_and_cuts_slots() -> None:
     limited = [edge_s >= START_S + 2_000 for edge_s in slots.edges_s[:-1]]
     assert sum(schedule.net_wh) == 4_000
     assert not any(wh for wh, no in zip(schedule.net_wh.tolist(), limited, strict=True) if no)
+
+
+@pytest.mark.parametrize("policy", [Planner(TUNING), least_laxity(), RoundRobin()], ids=lambda policy: policy.name)
+def test_no_line_carries_more_than_it_may(policy: Policy) -> None:
+    """All need more than there is. Two draw from the first line, a third one from all of them."""
+    visits = [visit("a", 0, 4, 8_000, lines=(0,)), visit("b", 0, 4, 8_000, lines=(0,)), visit("c", 0, 4, 8_000)]
+    day = course(visits, slots=4)
+    day = replace(day, site=Site(line_limit_w=(9_000, 9_000, 9_000)))
+    ours = simulate(day, policy).schedule
+    assert check(ours) == []
+    assert ours.charged_wh.sum() >= (14_300 if isinstance(policy, Planner) else 11_600)
 
 
 def test_the_lowest_of_all_limits_holds() -> None:
