@@ -6,7 +6,7 @@ from backend.application.errors import NoDriverKey
 from backend.application.ports import Clock, Store
 from backend.application.site_records import NeedRecord
 from domain.errors import NeedOutdated, UnknownAccount, UnknownSession
-from domain.need import SignedNeed, check_need
+from domain.need import ChargingNeed, SignedNeed, check_need
 from domain.signing import SigningDomain
 
 
@@ -37,7 +37,10 @@ class Needs:
                 return known, False
             if known is not None and known.need.time_s >= need.time_s:
                 raise NeedOutdated(need.session, known.need.time_s, need.time_s)
-            return unit.needs.keep(NeedRecord(need=need, signature=signed.signature, taken_at_s=now_s)), True
+            record = NeedRecord(
+                need=need, signature=signed.signature, taken_at_s=now_s, declared_s=_declared_s(need, known)
+            )
+            return unit.needs.keep(record), True
 
     def get(self, session: bytes) -> NeedRecord | None:
         """The latest one of a session; UnknownSession. None if its driver said nothing: the authorisation counts."""
@@ -45,3 +48,10 @@ class Needs:
             if unit.sessions.find(session) is None:
                 raise UnknownSession(session)
             return unit.needs.find(session)
+
+
+def _declared_s(need: ChargingNeed, known: NeedRecord | None) -> int | None:
+    """The departure that was last said ahead: a leave keeps the one before it."""
+    if not need.leaves:
+        return need.departure_s
+    return known.declared_s if known is not None else None

@@ -9,6 +9,7 @@ from backend.application.site_records import (
     LimitCommand,
     NeedRecord,
     OpenSession,
+    PastStay,
     Register,
     ScheduleRecord,
     SiteRecord,
@@ -59,6 +60,9 @@ class SiteTable(Protocol):
 
     def open_sessions(self, stations: Iterable[int], now_s: int) -> dict[int, OpenSession]:
         """The latest session at each station that is valid now."""
+
+    def past_stays(self, stations: Iterable[int], from_s: int, to_s: int, limit: int) -> list[PastStay]:
+        """Stays that began from `from_s` up to `to_s` and were over by `to_s`: the latest ones, by arrival."""
 
     def before_session(self, station: int, session: bytes, last: int) -> Register | None:
         """What the meter showed before the session's first reading, up to number `last`."""

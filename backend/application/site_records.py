@@ -103,11 +103,12 @@ class LimitCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedRecord:
-    """The latest need of a session."""
+    """The latest need of a session. `declared_s` is the last departure that was said ahead, None if none was."""
 
     need: ChargingNeed
     signature: bytes
     taken_at_s: int
+    declared_s: int | None
     serial: int = 0
 
 
@@ -124,6 +125,22 @@ class OpenSession:
     expiry_s: int
     last_reading: int | None
     serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastStay:
+    """A stay that is over. `declared_s` is the departure that its driver last said ahead, None if it said none.
+
+    `left_s` is when the vehicle left, as it said; if it did not, when its authorisation expired or the next one began.
+    `charged_wh` is what the meter counted in the readings that name the session, less what was given back, at least 0.
+    """
+
+    station: int
+    session: bytes
+    arrival_s: int
+    declared_s: int | None
+    left_s: int
+    charged_wh: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ needs = Table(
     Column("time_s", BigInteger, nullable=False),
     Column("signature", LargeBinary(65), nullable=False),
     Column("taken_at_s", BigInteger, nullable=False),
+    Column("declared_s", BigInteger),
     sqlite_autoincrement=True,
 )
 

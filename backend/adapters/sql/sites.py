@@ -13,11 +13,13 @@ from backend.adapters.sql import tables as t
 from backend.adapters.sql.members import tariff_of
 from backend.adapters.sql.paging import paged
 from backend.adapters.sql.selection import rows_among
+from backend.adapters.sql.stays import past_stays
 from backend.application.filters import Page
 from backend.application.site_records import (
     LimitCommand,
     NeedRecord,
     OpenSession,
+    PastStay,
     PlannedStay,
     Register,
     ScheduleRecord,
@@ -138,6 +140,10 @@ class Sites:
                     break
         return found
 
+    def past_stays(self, stations: Iterable[int], from_s: int, to_s: int, limit: int) -> list[PastStay]:
+        """Stays that began from `from_s` up to `to_s` and were over by `to_s`: the latest ones, by arrival."""
+        return past_stays(self._connection, stations, from_s, to_s, limit)
+
     def before_session(self, station: int, session: bytes, last: int) -> Register | None:
         """What the meter showed before the session's first reading, up to number `last`.
 
@@ -205,6 +211,7 @@ class Needs:
             "time_s": need.time_s,
             "signature": record.signature,
             "taken_at_s": record.taken_at_s,
+            "declared_s": record.declared_s,
         }
         row = self._connection.execute(insert(table).returning(*table.c), values).mappings().one()
         return _need(row)
@@ -228,7 +235,13 @@ def _need(row: RowMapping) -> NeedRecord:
         departure_s=UnixSeconds(row["departure_s"]),
         time_s=UnixSeconds(row["time_s"]),
     )
-    return NeedRecord(need=need, signature=row["signature"], taken_at_s=row["taken_at_s"], serial=row["serial"])
+    return NeedRecord(
+        need=need,
+        signature=row["signature"],
+        taken_at_s=row["taken_at_s"],
+        declared_s=row["declared_s"],
+        serial=row["serial"],
+    )
 
 
 def _register(row: RowMapping) -> Register:
