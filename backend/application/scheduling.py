@@ -16,8 +16,9 @@ from backend.application.errors import NoSchedule
 from backend.application.feed import SITES
 from backend.application.filters import Page
 from backend.application.ports import Clock, Store, UnitOfWork
+from backend.application.site_past import Pasts
 from backend.application.site_plan import make_plan
-from backend.application.site_ports import Learned, Planner
+from backend.application.site_ports import Planner
 from backend.application.site_records import SLOT_S, LimitCommand, ScheduleRecord, SetPoint, SiteRecord
 from backend.application.site_situation import PEAK_GRACE_S, drawn_wh, period_of, situation
 from backend.application.sites import Sites
@@ -58,6 +59,7 @@ class Scheduling:
     planner: Planner
     sites: Sites
     _seen: dict[int, tuple[_Seen, int]] = field(default_factory=dict)
+    _pasts: Pasts = field(default_factory=Pasts)
     _planning: threading.Lock = field(default_factory=threading.Lock)
 
     def advance(self) -> int:
@@ -120,7 +122,7 @@ class Scheduling:
         now_s, began_s = self.clock.now_s(), self.clock.monotonic_s()
         with self.store.read() as unit:
             seen = _seen(unit, site, now_s)
-            known, learned = situation(unit, site, now_s), Learned()
+            known, learned = situation(unit, site, now_s), self._pasts.of(unit, site, now_s)
             before = unit.sites.plan(site.serial)
         plan = make_plan(known, self.planner, learned, reason)
         with self.store.write() as unit:

@@ -131,7 +131,7 @@ class OpenSession:
 class PastStay:
     """A stay that is over. `declared_s` is the departure that its driver last said ahead, None if it said none.
 
-    `left_s` is when the vehicle left, as it said; if it did not, when its authorisation expired or the next one began.
+    `left_s` is when the vehicle left, if it `said` so; else when its authorisation expired or the next one began.
     `charged_wh` is what the meter counted in the readings that name the session, less what was given back, at least 0.
     """
 
@@ -141,6 +141,7 @@ class PastStay:
     declared_s: int | None
     left_s: int
     charged_wh: int
+    said: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ def _over(rows: Iterable[RowMapping], to_s: int) -> Iterator[PastStay]:
                 declared_s=row["declared_s"],
                 left_s=left_s,
                 charged_wh=_charged_wh(row),
+                said=bool(row["leaves"]),
             )
         begun.append(arrival_s)
 

@@ -62,11 +62,17 @@ def test_stay_that_ended_with_a_leave_keeps_what_was_declared(world: World) -> N
             declared_s=START_S + 7 * HOUR_S,
             left_s=leaves_s,
             charged_wh=6_000,
+            said=True,
         )
     ]
     kept = world.needs.get(session)
     assert kept is not None
     assert (kept.need.leaves, kept.declared_s) == (True, START_S + 7 * HOUR_S)
+
+
+def test_stay_that_ended_without_a_leave_did_not_say_so(world: World) -> None:
+    charged(world, 11, 1, 4_000, expires_h=5)
+    assert [one.said for one in stays(world)] == [False]
 
 
 def test_stay_of_which_only_the_leave_was_said_declared_nothing(world: World) -> None:
