@@ -18,12 +18,12 @@ from oracle.vehicle_oracle import VehicleOracle
 from oracle.visits import RecordedVisits
 from tests.integration.oracle.conftest import PASSPHRASE
 
-STEP_S = 300
+STEP_S = 900
 
 
 @dataclass
 class SteppingClock:
-    """Five minutes pass whenever somebody waits. Stops at `stops_s`."""
+    """A quarter of an hour passes whenever somebody waits. Stops at `stops_s`."""
 
     time_s: int
     stops_s: float = float("inf")
