@@ -32,6 +32,7 @@ PAGE = 500
 _TRIES = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_RETRY_AFTER_S = 0.25, 8.0, 60.0
 _TIMEOUT = httpx.Timeout(connect=5, read=60, write=30, pool=5)
+_QUICK_TIMEOUT = httpx.Timeout(5)
 _TRY_AGAIN = (429, 502, 503, 504)
 _NOT_FOUND = 404
 _MAX_PAGES = 10_000
@@ -184,7 +185,8 @@ class BackendClient:
         self._post("/sessions", body)
 
     def post_need(self, body: str) -> None:
-        self._post("/needs", body)
+        """Tries once and not for long: what is more important may wait behind it."""
+        self._ask("POST", "/needs", body=body.encode("ascii"), quick=True)
 
     def planned_powers(self, site: str, time_s: int) -> dict[AccountId, PowerW]:
         """The power of each vehicle that the site's latest plan has for a time; none if it has no plan for it."""
@@ -256,13 +258,17 @@ class BackendClient:
         query: Mapping[str, Any] | None = None,
         body: bytes | None = None,
         media_type: str = "application/json",
+        quick: bool = False,
     ) -> dict[str, Any]:
         pause_s, reason = _FIRST_PAUSE_S, ""
         headers = {"Content-Type": media_type}
-        for attempt in range(1, self._tries + 1):
+        tries, timeout = (1, _QUICK_TIMEOUT) if quick else (self._tries, _TIMEOUT)
+        for attempt in range(1, tries + 1):
             wait_s = pause_s
             try:
-                response = self._http.request(method, path, params=query, content=body, headers=headers)
+                response = self._http.request(
+                    method, path, params=query, content=body, headers=headers, timeout=timeout
+                )
             except httpx.TransportError as error:
                 reason = str(error) or type(error).__name__
             else:
@@ -270,7 +276,7 @@ class BackendClient:
                     return _answer(path, response)
                 reason = f"status {response.status_code}"
                 wait_s = max(pause_s, _retry_after_s(response))
-            if attempt == self._tries or self._clock.stopped:
+            if attempt == tries or self._clock.stopped:
                 break
             _log.info("%s %s: %s; trying again in %.2f s", method, path, reason, wait_s)
             self._clock.sleep(wait_s)

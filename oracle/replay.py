@@ -32,6 +32,7 @@ from oracle.source import (
     Sample,
     Span,
     StatementDue,
+    Unplugged,
     VehicleEvent,
 )
 from oracle.visits import Visit, Visits
@@ -206,6 +207,7 @@ class ReplayVehicles:
         for time_s in plan.reading_times():
             yield _battery_sample(account, session.session_id, battery, plan, before_s=before_s, time_s=time_s)
             before_s = time_s
+        yield Unplugged(account=account, key=session.session_id, time_s=session.departure_s)
 
 
 def _trading(visit: Visit, plans: Plans | None) -> tuple[AccountId, Plans] | None:

@@ -121,7 +121,16 @@ class BatterySample:
     pack_milliampere: int
 
 
-VehicleEvent = AuthorisationNeeded | BatterySample
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplugged:
+    """A vehicle left, behind the last sample of its session."""
+
+    account: AccountId
+    key: str
+    time_s: UnixSeconds
+
+
+VehicleEvent = AuthorisationNeeded | BatterySample | Unplugged
 
 
 class VehicleSource(Protocol):

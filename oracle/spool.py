@@ -40,6 +40,15 @@ CREATE TABLE IF NOT EXISTS session (
     energy_wh INTEGER NOT NULL DEFAULT 0,
     cost_micro TEXT NOT NULL DEFAULT '0'
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS need (
+    id INTEGER PRIMARY KEY,
+    session TEXT NOT NULL,
+    time_s INTEGER NOT NULL,
+    until_s INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    said INTEGER NOT NULL DEFAULT 0 CHECK (said IN (0, 1)),
+    UNIQUE (session, time_s)
+);
 CREATE TABLE IF NOT EXISTS opening (
     station INTEGER PRIMARY KEY, import_wh INTEGER NOT NULL, export_wh INTEGER NOT NULL
 );
@@ -55,6 +64,14 @@ class Message:
     device: int
     sequence: int
     time_s: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledNeed:
+    """A signed need as JSON text that no backend has answered."""
+
+    id: int
     body: str
 
 
@@ -166,6 +183,29 @@ class Spool:
         """How many of each kind were signed and sent."""
         kinds = sorted({kind for kind, _ in self._counts})
         return {f"{kind}_{what}": self._counts[kind, what] for kind in kinds for what in ("signed", "sent")}
+
+    # --- needs ---------------------------------------------------------------------------------
+
+    def keep_need(self, session: str, time_s: int, until_s: int, body: str) -> None:
+        """Keeps a need, to be said until `until_s`; one of the same session and time is kept already."""
+        with self._writing():
+            self._db.execute(
+                "INSERT OR IGNORE INTO need (session, time_s, until_s, body) VALUES (?, ?, ?, ?)",
+                (session, time_s, until_s, body),
+            )
+
+    def unsaid_needs(self, now_s: int, limit: int) -> list[SpooledNeed]:
+        """Needs that are still to be said, in the order they were made; forgets those whose time is over. Commits."""
+        with self._writing():
+            self._db.execute("DELETE FROM need WHERE until_s <= ?", (now_s,))
+        self.commit()
+        rows = self._db.execute("SELECT id, body FROM need WHERE said = 0 ORDER BY id LIMIT ?", (limit,))
+        return [SpooledNeed(*row) for row in rows]
+
+    def mark_said(self, ids: Iterable[int]) -> None:
+        with self._writing():
+            self._db.executemany("UPDATE need SET said = 1 WHERE id = ?", ((number,) for number in ids))
+        self.commit()
 
     # --- stations ------------------------------------------------------------------------------
 

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.errors import WattledgerError
-from domain.need import ChargingNeed, SignedNeed
 from domain.reading import BmsReading, SignedBmsReading
 from domain.session import SessionAuthorisation, SignedAuthorisation
 from domain.signing import Signer
 from domain.units import AccountId, PriceMicroPerKwh, cost_ceil
-from domain.wire import authorisation_from_json, authorisation_to_json, bms_to_json, need_to_json
+from domain.wire import authorisation_from_json, authorisation_to_json, bms_to_json
 from oracle.client import BackendClient, Network
 from oracle.clock import Clock
-from oracle.errors import BackendRefused, DevicesHalted, KeyMissing, OracleError
+from oracle.errors import DevicesHalted, KeyMissing, OracleError
+from oracle.needs import Needs, Stay
 from oracle.outbox import Outbox
 from oracle.progress import Progress
 from oracle.rhythm import FLUSH_PERIOD_S, Rhythm
-from oracle.source import AuthorisationNeeded, BatterySample, VehicleEvent, VehicleSource
+from oracle.source import AuthorisationNeeded, BatterySample, Unplugged, VehicleEvent, VehicleSource
 from oracle.spool import Spool
 
 MAX_PRICE_MICRO_PER_KWH = PriceMicroPerKwh(1_000_000)
@@ -60,8 +60,8 @@ class VehicleOracle:
         self._outbox = Outbox(spool, client)
         self._signers: dict[AccountId, Signer] = {}
         self._series: dict[AccountId, _Series] = {}
-        self._sessions: dict[str, bytes] = {}
-        self._needs: list[SignedNeed] = []
+        self._stays: dict[str, Stay] = {}
+        self._needs = Needs(spool, client, clock, self._domain)
         self._rhythm = Rhythm(self._outbox, progress, clock, lambda: self.counts)
 
     @property
@@ -84,6 +84,7 @@ class VehicleOracle:
             self._spool.commit()
             return
         self._rhythm.flush()
+        self._needs.say_all()
         if self._outbox.halted:
             raise DevicesHalted(list(self._outbox.halted.values()))
 
@@ -115,8 +116,10 @@ class VehicleOracle:
         try:
             if isinstance(event, AuthorisationNeeded):
                 self._authorise(event)
-            else:
+            elif isinstance(event, BatterySample):
                 self._sign_sample(event)
+            else:
+                self._unplug(event)
         except WattledgerError as error:
             if isinstance(error, OracleError):
                 raise
@@ -127,7 +130,7 @@ class VehicleOracle:
         """Signs the driver's authorisation, unless one was signed before: that one stays."""
         kept = self._spool.get("authorisation", event.account, event.nonce)
         if kept is not None:
-            self._sessions[event.key] = authorisation_from_json(json.loads(kept)).authorisation.session_id(self._domain)
+            self._stay(event, authorisation_from_json(json.loads(kept)).authorisation)
             return
         authorisation = SessionAuthorisation(
             account=event.account,
@@ -140,31 +143,23 @@ class VehicleOracle:
             expiry_s=event.expiry_s,
             nonce=event.nonce,
         )
-        session_id = authorisation.session_id(self._domain)
-        signed = SignedAuthorisation(authorisation, self._signers[event.account].sign(session_id))
+        stay, signer = self._stay(event, authorisation), self._signers[event.account]
+        signed = SignedAuthorisation(authorisation, signer.sign(stay.session))
         body = json.dumps(authorisation_to_json(signed), separators=(",", ":"))
         self._spool.add("authorisation", event.account, event.nonce, event.time_s, body)
-        self._sessions[event.key] = session_id
-        self._need(event, session_id)
+        self._needs.declare(stay, event.time_s, signer)
 
-    def _need(self, event: AuthorisationNeeded, session_id: bytes) -> None:
-        """Signs what the driver needs, unless the session is over: it steers schedules, and nothing leans on it."""
-        if event.need_wh is None or event.leaves_s is None or event.expiry_s <= self._clock.unix_s():
-            return
-        need = ChargingNeed(
-            session=session_id, energy_wh=event.need_wh, departure_s=event.leaves_s, time_s=event.time_s
-        )
-        signer = self._signers[event.account]
-        self._needs.append(SignedNeed(need, signer.sign(self._domain.digest(need.struct_hash()))))
+    def _stay(self, event: AuthorisationNeeded, limits: SessionAuthorisation) -> Stay:
+        session = limits.session_id(self._domain)
+        stay = Stay(session=session, limits=limits, need_wh=event.need_wh, leaves_s=event.leaves_s)
+        self._stays[event.key] = stay
+        return stay
 
-    def _say_needs(self) -> None:
-        """Once, behind the authorisations. What is lost is not said again: the authorisation counts instead."""
-        needs, self._needs = self._needs, []
-        for need in needs:
-            try:
-                self._client.post_need(json.dumps(need_to_json(need), separators=(",", ":")))
-            except BackendRefused as refused:
-                _log.warning("a need was refused: %s", refused.detail)
+    def _unplug(self, event: Unplugged) -> None:
+        """Has the driver say that the vehicle left, if it had authorised anything."""
+        stay = self._stays.pop(event.key, None)
+        if stay is not None:
+            self._needs.leave(stay, event.time_s, self._signers[event.account])
 
     def _sign_sample(self, event: BatterySample) -> None:
         """Signs and keeps what the battery shows. A sample that was signed before is passed over."""
@@ -180,7 +175,7 @@ class VehicleOracle:
             temperature_deci_c=event.temperature_deci_c,
             pack_millivolt=event.pack_millivolt,
             pack_milliampere=event.pack_milliampere,
-            session=self._sessions[event.key],
+            session=self._stays[event.key].session,
         )
         signature = self._signers[event.account].sign(self._domain.digest(reading.struct_hash()))
         body = json.dumps(bms_to_json(SignedBmsReading(reading, signature)), separators=(",", ":"))
@@ -190,5 +185,5 @@ class VehicleOracle:
     def _wait_until(self, time_s: int) -> None:
         while self._clock.unix_s() < time_s and not self._clock.stopped:
             self._rhythm.flush()
-            self._say_needs()
+            self._needs.say()
             self._clock.sleep(FLUSH_PERIOD_S)

@@ -41,7 +41,7 @@ class Visits(Protocol):
         """Whose vehicles come. SiteMapInvalid if that is not known of a session."""
 
     def everywhere(self, since_s: Mapping[AccountId, int]) -> Iterator[Visit]:
-        """All visits by arrival. May leave out those of an account that ended up to its `since_s`."""
+        """All visits by arrival. May leave out those of an account that ended before its `since_s`."""
 
     def at(self, station: StationId, since_s: int) -> Iterator[Visit]:
         """One station's visits by arrival; to be asked for once. May leave out those that ended before `since_s`."""
@@ -122,7 +122,8 @@ class EndlessVisits:
 
     def everywhere(self, since_s: Mapping[AccountId, int]) -> Iterator[Visit]:
         for visit in self._whole():
-            if visit.account is None or visit.session.departure_s > since_s.get(visit.account, -1):
+            # One that ended at that very second may not have said yet that it left.
+            if visit.account is None or visit.session.departure_s >= since_s.get(visit.account, -1):
                 yield visit
 
     def at(self, station: StationId, since_s: int) -> Iterator[Visit]:

@@ -70,6 +70,10 @@ def test_site_is_planned_from_authorisation_to_limit(api: Api) -> None:
     assert [one["import_limit_w"] for one in api.get("/v1/sites/way/limits")["items"]] == [0]
     wait_until(lambda: events.named().count("set-points") >= 2, LIMIT_S)
 
+    leaves_s = UnixSeconds(now_s + 2)
+    assert api.post("/v1/needs", need(api, driver, session, 9_000, departure_s=leaves_s, time_s=leaves_s)).is_success
+    wait_until(lambda: api.get("/v1/schedules", site="way")["items"][0]["stays"] == [], LIMIT_S)
+
 
 def test_need_is_answered_and_refused_like_other_signed_messages(api: Api) -> None:
     meter, driver, other = new_meter(api), new_driver(api), new_driver(api)
@@ -82,6 +86,9 @@ def test_need_is_answered_and_refused_like_other_signed_messages(api: Api) -> No
     refused(api.post("/v1/needs", need(api, driver, session, 10_001)), 422, "need-refused")
     refused(api.post("/v1/needs", need(api, other, session, 5_000)), 403, "wrong-signer")
     refused(api.post("/v1/needs", need(api, driver, session, 4_000, time_s=UnixSeconds(5))), 409, "need-outdated")
+    later_s = UnixSeconds(int(time.time()) + 2)
+    leave = need(api, driver, session, 5_000, departure_s=later_s, time_s=later_s)
+    assert [api.post("/v1/needs", leave).status_code for _ in range(2)] == [201, 200]
     unknown = ChargingNeed(session=bytes(32), energy_wh=EnergyWh(1), departure_s=UnixSeconds(9), time_s=UnixSeconds(5))
     refused(api.post("/v1/needs", need_to_json(SignedNeed(unknown, bytes(65)))), 404, "unknown-session")
 

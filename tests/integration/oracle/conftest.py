@@ -17,6 +17,7 @@ import pytest
 from domain.errors import Malformed, StationIsSuspended, WattledgerError
 from domain.membership import check_sides
 from domain.metering import Basis
+from domain.need import ChargingNeed, check_need
 from domain.packet import unpack_readings
 from domain.reading import BmsReading, MeterReading, VerifiedMeterReading, verify_bms, verify_meter
 from domain.session import Session, Usage, open_session
@@ -32,6 +33,7 @@ from domain.wire import (
     bms_to_json,
     meter_from_json,
     meter_to_json,
+    need_from_json,
     replacement_to_json,
     statement_from_json,
 )
@@ -54,6 +56,7 @@ class FakeBackend:
     """Accepts what the domain accepts. `faults` are answers given, in turn, before any real one.
 
     `suspends` is a station whose statements are refused although nobody was told of its suspension before.
+    `need_faults` are statuses given, in turn, to needs before any is taken.
     `joins` are accounts that have joined the market of operator 3 once this was asked and denied so often;
     `later_tariffs` are published when the others were fetched for the first time.
     """
@@ -67,6 +70,8 @@ class FakeBackend:
     bms: dict[int, list[BmsReading]] = field(default_factory=dict)
     statements: dict[int, list[Any]] = field(default_factory=dict)
     usage: dict[bytes, Usage] = field(default_factory=dict)
+    needs: list[ChargingNeed] = field(default_factory=list)
+    need_faults: list[int] = field(default_factory=list)
     bodies: dict[tuple[str, int, int], str] = field(default_factory=dict)
     faults: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
@@ -167,7 +172,18 @@ class FakeBackend:
             return 201, {"session": hex_text(session.session_id)}
         if path == "/v1/statements":
             return self._statement(value)
+        if path == "/v1/needs":
+            return self._need(value)
         return 404, {"type": "x/problems/not-found", "detail": path}
+
+    def _need(self, value: dict[str, Any]) -> Answer:
+        if self.need_faults:
+            return self.need_faults.pop(0), {"type": "x/problems/fault", "detail": "no needs now"}
+        signed = need_from_json(value)
+        limits = self.sessions[signed.need.session].authorisation
+        check_need(signed, limits, driver_key=self.driver_keys[limits.account], domain=ACCOUNTS, now_s=NOW_S)
+        self.needs.append(signed.need)
+        return 201, value
 
     def _readings(self, body: bytes) -> Answer:
         """Takes a packed delivery."""

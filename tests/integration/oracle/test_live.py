@@ -93,6 +93,7 @@ def test_what_happened_is_caught_up_with_and_the_future_waits_for_its_time(site:
         wait_until(lambda: len(backend.session_items) == 3)
         assert time.time() >= soon_s
         wait_until(lambda: 3 in backend.readings)
+        wait_until(lambda: len(backend.needs) == 3)
         stations.kill()
         stations.wait(timeout=LIMIT_S)
         told = site.folder / "stations.progress"
@@ -105,6 +106,8 @@ def test_what_happened_is_caught_up_with_and_the_future_waits_for_its_time(site:
             assert process.wait(timeout=LIMIT_S) == 0, (site.folder / f"{service}.log").read_text()
             assert site.progress(service)["state"] == "stopped"
     assert backend.conflicts == []
+    ended_s = int((now - timedelta(hours=1)).timestamp())
+    assert [need.departure_s for need in backend.needs if need.leaves] == [ended_s]
     assert [s.end_s for s in backend.statements[1]][-1] == backend.readings[1][-1].reading.time_s
     for readings in backend.readings.values():
         assert [r.reading.sequence for r in readings] == list(range(1, len(readings) + 1))

@@ -18,7 +18,7 @@ from oracle.replay import (
     read_all_sessions,
 )
 from oracle.sitemap import SiteMap
-from oracle.source import Admission, AuthorisationNeeded, BatterySample, PluggedIn, Sample, StatementDue
+from oracle.source import Admission, AuthorisationNeeded, BatterySample, PluggedIn, Sample, StatementDue, Unplugged
 from oracle.visits import RecordedVisits
 
 DATA = Path(os.environ.get("WATTLEDGER_CHARGING_DATA", Path(__file__).parents[4] / "shared" / "data" / "charging"))
@@ -170,9 +170,18 @@ def test_vehicle_events_come_in_order_with_authorisations_first() -> None:
             assert event.expiry_s % 900 == 0
             seen.add(event.key)
         else:
-            assert isinstance(event, BatterySample)
+            assert isinstance(event, BatterySample | Unplugged)
             assert event.key in seen
     assert seen == {"s1", "s2", "s3"}
+
+
+def test_vehicle_unplugs_at_its_recorded_departure_behind_its_last_sample() -> None:
+    sessions = [stay(8, 12, 9_000, name="s1"), stay(8, 10, 3_000, name="s2", station="B"), stay(13, 20, 100, name="s3")]
+    events = list(ReplayVehicles(RecordedVisits(sessions, site_of(*sessions))).events({}))
+    for session, account in zip(sessions, (100, 101, 102), strict=True):
+        *_, last, left = (event for event in events if event.key == session.session_id)
+        assert isinstance(last, BatterySample)
+        assert left == Unplugged(account=AccountId(account), key=session.session_id, time_s=session.departure_s)
 
 
 def test_batteries_nonces_and_plans_follow_from_the_session_alone() -> None:

@@ -12,7 +12,7 @@ from oracle.acn import ReplaySession, read_all_sessions
 from oracle.errors import RecordingUnfit, SiteMapInvalid
 from oracle.replay import ReplayMeters, ReplayVehicles, nonce_of
 from oracle.sitemap import SiteMap
-from oracle.source import Admission, PluggedIn, Sample
+from oracle.source import Admission, PluggedIn, Sample, Unplugged
 from oracle.visits import EndlessVisits, Visit
 from scripts.day import EXCERPT
 
@@ -182,3 +182,16 @@ def test_vehicles_go_on_after_what_each_of_them_had_signed() -> None:
     assert length > 5_000
     assert found[:length] == expected[:length]
     assert min(e.time_s for e in again) > cut_s - 3 * 86_400
+
+
+def test_vehicle_whose_last_sample_was_signed_still_says_that_it_left() -> None:
+    visits = [endless([session("a", "A", "10T08:00:00", 2)]) for _ in range(3)]
+    [visit] = first(visits[0], 1)
+    assert visit.account is not None
+    left_s = visit.session.departure_s
+    again, later = (
+        next(e for e in ReplayVehicles(one).events({visit.account: since_s}) if isinstance(e, Unplugged))
+        for one, since_s in zip(visits[1:], (left_s, left_s + 1), strict=True)
+    )
+    assert (again.account, again.time_s) == (visit.account, left_s)
+    assert later.time_s > left_s
