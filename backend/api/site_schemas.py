@@ -1,15 +1,31 @@
 """JSON schemas of the answers about sites and schedules, with an example of each, and what goes out."""
 
-from backend.api.schemas import HASH, PRICE, SIGNATURE, U24, U40, UNSIGNED, array, integer, joined, maybe, record, text
+from backend.api.schemas import (
+    HASH,
+    PRICE,
+    SIGNATURE,
+    U24,
+    U40,
+    UNSIGNED,
+    array,
+    choice,
+    integer,
+    joined,
+    maybe,
+    record,
+    text,
+)
 from backend.application.scheduling import set_point_views
 from backend.application.site_records import (
     MAX_POWER_W,
+    Commander,
     LimitCommand,
     NeedRecord,
     PlannedStay,
     ScheduleRecord,
     SiteRecord,
 )
+from backend.application.sites import limit_view
 from domain.need import SignedNeed
 from domain.text import hex_text
 from domain.wire import Json, need_to_json
@@ -35,7 +51,16 @@ SITE = record(
     safe_power_w=UNSIGNED,
     changed_at=U40,
 )
-LIMIT = record(site=NAME, import_limit_w=UNSIGNED, **{"from": U40}, to=U40, taken_at=U40)
+LIMIT = record(
+    site=NAME,
+    number=UNSIGNED,
+    by=choice(*Commander),
+    import_limit_w=UNSIGNED,
+    **{"from": U40},
+    to=U40,
+    taken_at=U40,
+    ended_at=maybe(U40),
+)
 SET_POINT = record(station=U24, session=maybe(HASH), power_w=POWER, valid_until=U40)
 SET_POINTS = record(
     site=NAME,
@@ -88,10 +113,13 @@ SITE_EXAMPLE: Json = {
 }
 LIMIT_EXAMPLE: Json = {
     "site": "pasadena",
+    "number": 12,
+    "by": "grid-operator",
     "import_limit_w": 40_000,
     "from": 1561971600,
     "to": 1561978800,
     "taken_at": 1561971590,
+    "ended_at": 1561975200,
 }
 SET_POINTS_EXAMPLE: Json = {
     "site": "pasadena",
@@ -101,6 +129,7 @@ SET_POINTS_EXAMPLE: Json = {
     "safe_power_w": 1_380,
     "set_points": [{"station": 7, "session": _HASH, "power_w": 6_600, "valid_until": 1561972560}],
 }
+COMMANDED_EXAMPLE: Json = SET_POINTS_EXAMPLE | {"limit": LIMIT_EXAMPLE}
 SCHEDULE_EXAMPLE: Json = {
     "site": "pasadena",
     "time": 1561971600,
@@ -154,18 +183,8 @@ def site_view(record_: SiteRecord) -> Json:
     }
 
 
-def limit_view(name: str, command: LimitCommand) -> Json:
-    return {
-        "site": name,
-        "import_limit_w": command.import_limit_w,
-        "from": command.from_s,
-        "to": command.to_s,
-        "taken_at": command.taken_at_s,
-    }
-
-
 def commanded(site: SiteRecord, command: LimitCommand, plan: ScheduleRecord) -> Json:
-    """A limit that was taken, with the set-points that follow from it."""
+    """A limit that was taken or ended, with the set-points that follow."""
     return set_point_views(site, plan) | {"limit": limit_view(site.terms.name, command)}
 
 

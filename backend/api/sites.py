@@ -19,6 +19,7 @@ from backend.api.requests import (
     After,
     Body,
     Limit,
+    LimitNumber,
     Strict,
     model_of,
     strict_json,
@@ -31,10 +32,12 @@ from backend.application.services import Services
 from backend.application.site_records import (
     MAX_POWER_W,
     MAX_SITE_STATIONS,
+    Commander,
     LimitCommand,
     SiteStation,
     SiteTerms,
 )
+from backend.application.sites import limit_view
 from domain.schedule.problem import LINES
 from domain.wire import need_from_json
 
@@ -99,10 +102,11 @@ _SENT = {name: value for name, value in m.SITE_EXAMPLE.items() if name != "chang
 _LIMIT_SENT = {name: m.LIMIT_EXAMPLE[name] for name in ("import_limit_w", "from", "to")}
 
 
-def router(services: Services, operator: Depends) -> APIRouter:
+def router(services: Services, operator: Depends, commander: Depends) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["schedules"], default_response_class=JsonResponse)
     _add_sites(routes, services, operator)
+    _add_limits(routes, services, commander)
     _add_schedules(routes, services)
     _add_needs(routes, services)
     return routes
@@ -134,14 +138,15 @@ def _add_sites(routes: APIRouter, services: Services, operator: Depends) -> None
         """One site."""
         return JsonResponse(m.site_view(services.scheduling.sites.get(site)))
 
+
+def _add_limits(routes: APIRouter, services: Services, commander: Depends) -> None:
     @routes.post(
         "/sites/{site}/limits",
         status_code=201,
-        dependencies=[operator],
-        responses=answers(201, m.SET_POINTS_EXAMPLE | {"limit": m.LIMIT_EXAMPLE}, schema=m.COMMANDED),
+        responses=answers(201, m.COMMANDED_EXAMPLE, schema=m.COMMANDED),
         openapi_extra=body_of(LimitBody, _LIMIT_SENT),
     )
-    def command_limit(site: SiteName, body: Body) -> JsonResponse:
+    def command_limit(site: SiteName, body: Body, by: Annotated[Commander, commander]) -> JsonResponse:
         """Limits what the site draws for a time, also to nothing, and plans it anew at once."""
         wanted = model_of(LimitBody, body)
         command, plan = services.scheduling.command(
@@ -152,9 +157,19 @@ def _add_sites(routes: APIRouter, services: Services, operator: Depends) -> None
                 from_s=wanted.from_s or services.scheduling.clock.now_s(),
                 to_s=wanted.to_s,
                 taken_at_s=0,
+                commanded_by=by,
             ),
         )
         return JsonResponse(m.commanded(services.scheduling.sites.get(site), command, plan), status_code=201)
+
+    @routes.delete(
+        "/sites/{site}/limits/{number}",
+        responses=answers(200, m.COMMANDED_EXAMPLE, schema=m.COMMANDED),
+    )
+    def end_limit(site: SiteName, number: LimitNumber, by: Annotated[Commander, commander]) -> JsonResponse:
+        """Ends a limit now, or before it begins, and plans the site anew at once. The same again is answered alike."""
+        command, plan = services.scheduling.end(site, number, by)
+        return JsonResponse(m.commanded(services.scheduling.sites.get(site), command, plan))
 
     @routes.get(
         "/sites/{site}/limits",
@@ -164,7 +179,7 @@ def _add_sites(routes: APIRouter, services: Services, operator: Depends) -> None
         """Limits that were commanded, in the order in which they came."""
         records = services.scheduling.sites.limits(site, Page(after, limit))
         return JsonResponse(
-            shapes.page(records, limit, lambda record: m.limit_view(site, record), lambda record: record.serial)
+            shapes.page(records, limit, lambda record: limit_view(site, record), lambda record: record.serial)
         )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.errors import Malformed
@@ -89,16 +90,32 @@ class SiteRecord:
         return [one.station for one in self.terms.stations]
 
 
+class Commander(StrEnum):
+    """Who commands a limit, and so who may end it."""
+
+    OPERATOR = "operator"
+    GRID_OPERATOR = "grid-operator"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitCommand:
-    """The site draws at most `import_limit_w` from `from_s` up to `to_s`; 0 lets nothing through."""
+    """The site draws at most `import_limit_w` from `from_s` up to `to_s`; 0 lets nothing through.
+
+    `ended_at_s` is when `commanded_by` ended it before that, also before it began; None if nobody did.
+    """
 
     site: int
     import_limit_w: int
     from_s: int
     to_s: int
     taken_at_s: int
+    commanded_by: Commander
+    ended_at_s: int | None = None
     serial: int = 0
+
+    def is_over(self, now_s: int) -> bool:
+        """Whether it ended, by itself or because somebody ended it."""
+        return self.ended_at_s is not None or self.to_s <= now_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,16 @@ from tests.integration.backend.site import Api, Driver, Meter, SavedSite, new_dr
 from tests.integration.backend.test_market_api import Subscriber, began
 
 LIMIT_S = 20
+GRID_TOKEN = "a-grid-operators-token-0123456789"
+GRID = {"Authorization": f"Bearer {GRID_TOKEN}"}
 
 
 @pytest.fixture(scope="module")
 def api(with_contracts: SavedSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with with_contracts.restored(tmp_path_factory.mktemp("sites")) as at, running(at) as backend:
-        yield backend
+    with with_contracts.restored(tmp_path_factory.mktemp("sites")) as at:
+        (at.folder / "grid-token").write_text(GRID_TOKEN + "\n")
+        with running(at, GRID_OPERATOR_TOKEN_FILE=str(at.folder / "grid-token")) as backend:
+            yield backend
 
 
 def site_of(name: str, *meters: Meter, **terms: Any) -> Json:
@@ -109,6 +113,68 @@ def test_bad_sites_and_limits_are_refused(api: Api) -> None:
     refused(api.http.get("/v1/sites/none/set-points"), 404, "unknown-site")
     refused(api.http.get("/v1/schedules?site=none"), 404, "unknown-site")
     refused(api.http.get("/v1/sites/NONE"), 422, "malformed")
+
+
+def test_grid_operator_limits_a_site_and_ends_what_it_commanded_itself(api: Api) -> None:
+    meter, driver = new_meter(api), new_driver(api)
+    api.operate("/v1/sites", site_of("grid", meter, import_limit_w=11_000))
+    driver.authorise(api, meter.station)
+    wait_until(lambda: planned(api, "grid") and power_of(api, "grid") > 0, LIMIT_S)
+    events = began(Subscriber(api, "/v1/sites/grid/stream"))
+    path, to_s = "/v1/sites/grid/limits", int(time.time()) + 600
+
+    ours = api.operate(path, {"import_limit_w": 4_000, "to": to_s})["limit"]
+    answer = api.http.post(path, json={"import_limit_w": 2_000, "to": to_s}, headers=GRID)
+    assert answer.status_code == 201, answer.text
+    theirs = answer.json()["limit"]
+    assert (ours["by"], theirs["by"]) == ("operator", "grid-operator")
+    assert sum(one["power_w"] for one in answer.json()["set_points"]) <= 2_000
+    assert 0 < power_of(api, "grid") <= 2_000
+
+    refused(api.operator_http.delete(f"{path}/{theirs['number']}"), 403, "limit-of-another")
+    refused(api.http.delete(f"{path}/{ours['number']}", headers=GRID), 403, "limit-of-another")
+    ended = [api.http.delete(f"{path}/{theirs['number']}", headers=GRID) for _ in range(2)]
+    assert [one.status_code for one in ended] == [200, 200]
+    assert ended[0].json()["limit"] == ended[1].json()["limit"]
+    assert ended[0].json()["limit"] == theirs | {"ended_at": ended[0].json()["limit"]["ended_at"]}
+    assert sum(one["power_w"] for one in ended[0].json()["set_points"]) == power_of(api, "grid") > 2_000
+    listed = api.get(path)["items"]
+    assert [(one["number"], one["by"], one["ended_at"] is None) for one in listed] == [
+        (ours["number"], "operator", True),
+        (theirs["number"], "grid-operator", False),
+    ]
+    wait_until(lambda: events.named().count("limit") == 3, LIMIT_S)
+
+
+def test_grid_operator_may_do_nothing_else(api: Api) -> None:
+    meter = new_meter(api)
+    api.operate("/v1/sites", site_of("closed", meter))
+    later, path = {"import_limit_w": 0, "to": int(time.time()) + 600}, "/v1/sites/closed/limits"
+
+    for privileged in ("accounts", "deposits", "stations", "tariffs", "settlements", "sites"):
+        refused(api.http.post(f"/v1/{privileged}", json={}, headers=GRID), 401, "unauthorised")
+    for token in ({}, {"Authorization": f"Bearer {GRID_TOKEN}x"}, {"Authorization": f"Basic {GRID_TOKEN}"}):
+        answer = api.http.post(path, json=later, headers=token)
+        refused(answer, 401, "unauthorised")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        refused(api.http.delete(f"{path}/1", headers=token), 401, "unauthorised")
+    refused(api.http.delete(f"{path}/999999", headers=GRID), 404, "unknown-limit")
+    refused(api.http.delete("/v1/sites/none/limits/1", headers=GRID), 404, "unknown-site")
+    refused(api.http.delete(f"{path}/one", headers=GRID), 422, "malformed")
+    refused(api.http.post("/v1/sites/none/limits", json=later, headers=GRID), 404, "unknown-site")
+    assert api.get(path)["items"] == []
+
+
+def test_without_a_grid_operator_the_operators_token_alone_opens_limits(
+    with_contracts: SavedSite, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with with_contracts.restored(tmp_path_factory.mktemp("alone")) as at, running(at) as backend:
+        backend.operate("/v1/sites", site_of("alone", new_meter(backend)))
+        body = {"import_limit_w": 0, "to": int(time.time()) + 600}
+        for headers in ({"Authorization": "Bearer"}, {"Authorization": "Bearer None"}, GRID):
+            answer = backend.http.post("/v1/sites/alone/limits", json=body, headers=headers)
+            refused(answer, 401, "unauthorised")
+        assert backend.operate("/v1/sites/alone/limits", body)["limit"]["by"] == "operator"
 
 
 def test_plan_goes_on_when_the_backend_is_started_again(
