@@ -37,6 +37,7 @@ LINE = integer(0, 2)
 _HASH, _SIGNATURE = "0x" + "ab" * 32, "0x" + "cd" * 64 + "1b"
 
 SITE_STATION = record(station=U24, lines=array(LINE), least_power_w=UNSIGNED, most_power_w=maybe(UNSIGNED))
+SITE_CIRCUIT = record(limit_w=UNSIGNED, stations=array(U24))
 SITE = record(
     site=NAME,
     zone=text(),
@@ -44,6 +45,7 @@ SITE = record(
     import_limit_w=maybe(UNSIGNED),
     export_limit_w=maybe(UNSIGNED),
     line_limit_w=maybe(array(UNSIGNED)),
+    circuits=array(SITE_CIRCUIT),
     peak_target_w=maybe(UNSIGNED),
     demand_micro_per_kw=UNSIGNED,
     market_zone=maybe(integer(0, 65_535)),
@@ -104,6 +106,7 @@ SITE_EXAMPLE: Json = {
     "import_limit_w": 150_000,
     "export_limit_w": 50_000,
     "line_limit_w": [50_000, 50_000, 50_000],
+    "circuits": [{"limit_w": 40_000, "stations": [7]}],
     "peak_target_w": 100_000,
     "demand_micro_per_kw": 15_510_000,
     "market_zone": 1,
@@ -174,6 +177,7 @@ def site_view(record_: SiteRecord) -> Json:
         "import_limit_w": terms.import_limit_w,
         "export_limit_w": terms.export_limit_w,
         "line_limit_w": None if terms.line_limit_w is None else list(terms.line_limit_w),
+        "circuits": [{"limit_w": one.limit_w, "stations": list(one.stations)} for one in terms.circuits],
         "peak_target_w": terms.peak_target_w,
         "demand_micro_per_kw": terms.demand_micro_per_kw,
         "market_zone": terms.market_zone,

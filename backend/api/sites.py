@@ -31,9 +31,11 @@ from backend.application.scheduling import set_point_views
 from backend.application.services import Services
 from backend.application.site_records import (
     MAX_POWER_W,
+    MAX_SITE_CIRCUITS,
     MAX_SITE_STATIONS,
     Commander,
     LimitCommand,
+    SiteCircuit,
     SiteStation,
     SiteTerms,
 )
@@ -64,6 +66,17 @@ class StationBody(Strict):
     most_power_w: Watts | None = None
 
 
+class CircuitBody(Strict):
+    """What some of the stations draw or give together at most."""
+
+    limit_w: Watts
+    stations: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=U24_MAX)], ...],
+        BeforeValidator(_listed),
+        Field(min_length=1, max_length=MAX_SITE_STATIONS),
+    ]
+
+
 class SiteBody(Strict):
     """A site. What is left out is no limit, no charge, no market and no plants."""
 
@@ -73,6 +86,7 @@ class SiteBody(Strict):
     import_limit_w: Annotated[int, Field(le=MAX_POWER_W)] | None = None
     export_limit_w: Annotated[int, Field(le=MAX_POWER_W)] | None = None
     line_limit_w: Annotated[list[Watts], Field(min_length=3, max_length=3)] | None = None
+    circuits: Annotated[list[CircuitBody], Field(max_length=MAX_SITE_CIRCUITS)] | None = None
     peak_target_w: Annotated[int, Field(le=MAX_POWER_W)] | None = None
     demand_micro_per_kw: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     market_zone: Annotated[int, Field(ge=0, le=U16_MAX)] | None = None
@@ -80,12 +94,13 @@ class SiteBody(Strict):
     safe_power_w: Watts = 0
 
     def terms(self) -> SiteTerms:
-        fields = self.model_dump(exclude={"site", "stations", "line_limit_w"})
+        fields = self.model_dump(exclude={"site", "stations", "line_limit_w", "circuits"})
         lines = self.line_limit_w
         return SiteTerms(
             name=self.site,
             stations=tuple(SiteStation(**one.model_dump()) for one in self.stations),
             line_limit_w=None if lines is None else (lines[0], lines[1], lines[2]),
+            circuits=tuple(SiteCircuit(**one.model_dump()) for one in self.circuits or ()),
             **fields,
         )
 

@@ -1,7 +1,7 @@
 """From a situation to a plan: the charging problem, the solver's answer, and the set-points that stations get.
 
 Whatever the solver says, the set-points of the slot that runs keep to the limit that holds now, and to what a station
-can do: nothing, or its least power and more.
+can do: nothing, or its least power and more. The limits of conductors and circuits hold likewise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from backend.application.site_ports import Planner
 from backend.application.site_problem import moment_of, problem_of
 from backend.application.site_records import PlannedStay, ScheduleRecord, SetPoint
+from backend.application.site_room import Room
 from backend.application.site_situation import HELD_S, NO_LIMIT_W, SILENT_AFTER_S, Present, Situation
 from domain.schedule.columns import Columns, Floats
 from domain.schedule.plan import Schedule
@@ -21,12 +22,13 @@ from domain.units import SECONDS_PER_HOUR
 def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord:
     """A plan of the site; problems name what is not as it should be."""
     problems = list(known.problems)
-    load_w = sum(_assumed_w(one, known) for one in known.silent)
+    silent_w = {one.station.station: _assumed_w(one, known) for one in known.silent}
+    load_w = sum(silent_w.values())
     served = [one for one in known.present if one.silent_s is None]
-    problem = problem_of(known, served, load_w)
+    problem = problem_of(known, served, silent_w)
     schedule = planner.plan(problem, moment_of(known, problem, load_w))
     problems += _short(schedule, served)
-    points = _set_points(known, schedule, served, load_w)
+    points = _set_points(known, schedule, served, silent_w)
     problems += _silence(known, points) + _refusals(known) + _limit_problems(known)
     return ScheduleRecord(
         site=known.site.serial,
@@ -47,7 +49,9 @@ def make_plan(known: Situation, planner: Planner, reason: str) -> ScheduleRecord
 # --- set-points --------------------------------------------------------------------------------
 
 
-def _set_points(known: Situation, schedule: Schedule, served: Sequence[Present], load_w: int) -> tuple[SetPoint, ...]:
+def _set_points(
+    known: Situation, schedule: Schedule, served: Sequence[Present], silent_w: Mapping[int, int]
+) -> tuple[SetPoint, ...]:
     """One for each station of the site; those without anybody to serve get nothing."""
     planned = {one.session: one.power_w for one in schedule.set_points()}
     sold = {vehicle.session: min(0, vehicle.bought_wh[0]) for vehicle in schedule.problem.vehicles if vehicle.bought_wh}
@@ -58,8 +62,10 @@ def _set_points(known: Situation, schedule: Schedule, served: Sequence[Present],
         for session, power_w in planned.items()
     }
     wanted = {one.station.station: planned.get(one.session.hex(), 0) for one in served}
-    allowed = _allowed(wanted, served, _room_w(known, load_w))
-    allowed |= {one.station.station: _silent_w(one, known) for one in known.silent}
+    allowed = _allowed(wanted, served, Room(known.site.terms, _room_w(known, sum(silent_w.values())), silent_w))
+    told = Room(known.site.terms, _room_w(known, 0), {})
+    for one in known.silent:
+        allowed[one.station.station] = told.take(one.station.station, _silent_w(one, known), 0)
     present = {one.station.station: one for one in known.present}
     found = []
     for station in known.site.numbers:
@@ -76,18 +82,11 @@ def _set_points(known: Situation, schedule: Schedule, served: Sequence[Present],
     return tuple(found)
 
 
-def _allowed(wanted: Mapping[int, int], served: Sequence[Present], room_w: int | None) -> dict[int, int]:
+def _allowed(wanted: Mapping[int, int], served: Sequence[Present], room: Room) -> dict[int, int]:
     """Powers that stations can have: those below their least get it if there is room, and else nothing."""
-    found: dict[int, int] = {}
     least = {one.station.station: min(one.station.least_power_w, one.power_w) for one in served}
-    left_w = room_w
-    for station, power_w in sorted(wanted.items(), key=lambda item: (-item[1], item[0])):
-        given_w = max(power_w, least[station]) if power_w > 0 else power_w
-        if left_w is not None and given_w > max(0, left_w):
-            given_w = left_w if left_w >= max(1, least[station]) else 0
-        found[station] = given_w
-        left_w = None if left_w is None else left_w - given_w
-    return found
+    by_power = sorted(wanted.items(), key=lambda item: (-item[1], item[0]))
+    return {station: room.take(station, power_w, least[station]) for station, power_w in by_power}
 
 
 def _room_w(known: Situation, load_w: int) -> int | None:

@@ -1,9 +1,10 @@
 """A site's situation as a charging problem, and as a moment for who decides one slot at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from backend.application.site_records import SLOT_S
+from backend.application.site_room import circuits_bp, left_of_circuits, left_of_lines
 from backend.application.site_situation import Present, Situation
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.schedule.moment import DemandSoFar, Moment
@@ -11,10 +12,13 @@ from domain.schedule.problem import Aims, DemandCharge, Prices, Problem, Site, V
 from domain.units import EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 
 
-def problem_of(known: Situation, served: Sequence[Present], load_w: int) -> Problem:
-    """The problem of those who are served, beside `load_w` of silent stations."""
+def problem_of(known: Situation, served: Sequence[Present], silent_w: Mapping[int, int]) -> Problem:
+    """The problem of those who are served, beside what silent stations are counted with."""
     terms, slots = known.site.terms, known.slots
-    vehicles = tuple(_vehicle(one, known) for one in served if one.missing_wh or one.bought_wh)
+    load_w, circuits = sum(silent_w.values()), circuits_bp(terms)
+    vehicles = tuple(
+        _vehicle(one, known, circuits.get(one.station.station, ())) for one in served if one.missing_wh or one.bought_wh
+    )
     feeds_in = bool(known.sun_w) or any(vehicle.bought_wh for vehicle in vehicles)
     paid = zip(known.export_micro_per_kwh, known.import_micro_per_kwh, strict=True)
     return Problem(
@@ -23,7 +27,8 @@ def problem_of(known: Situation, served: Sequence[Present], load_w: int) -> Prob
         site=Site(
             import_limit_w=known.import_limit_w,
             export_limit_w=None if terms.export_limit_w is None else constant(terms.export_limit_w, slots),
-            line_limit_w=terms.line_limit_w,
+            line_limit_w=left_of_lines(terms, silent_w),
+            circuits_w=left_of_circuits(terms, silent_w),
             load_w=constant(load_w, slots) if load_w else (),
             sun_w=known.sun_w,
         ),
@@ -37,7 +42,7 @@ def problem_of(known: Situation, served: Sequence[Present], load_w: int) -> Prob
     )
 
 
-def _vehicle(one: Present, known: Situation) -> Vehicle:
+def _vehicle(one: Present, known: Situation, circuits: tuple[int, ...]) -> Vehicle:
     bought = tuple(
         one.bought_wh.get(start_s - start_s % SLOT_S, 0) * (end_s - start_s) // SLOT_S
         for start_s, end_s in pairwise(known.slots.edges_s)
@@ -62,6 +67,7 @@ def _vehicle(one: Present, known: Situation) -> Vehicle:
         export_power_w=PowerW(one.power_w if sold_wh else 0),
         battery=battery if sold_wh else None,
         bought_wh=bought if any(bought) else (),
+        circuits_bp=circuits,
     )
 
 
@@ -102,7 +108,8 @@ def moment_of(known: Situation, problem: Problem, load_w: int) -> Moment:
         demand=demand if terms.demand_micro_per_kw else None,
         import_limit_w=None if known.import_limit_w is None else PowerW(known.import_limit_w[0]),
         export_limit_w=None if terms.export_limit_w is None else PowerW(terms.export_limit_w),
-        line_limit_w=terms.line_limit_w,
+        line_limit_w=problem.site.line_limit_w,
+        circuits_w=problem.site.circuits_w,
         load_w=(load_w,),
         sun_w=known.sun_w[:1],
     )

@@ -23,6 +23,7 @@ from backend.application.site_records import (
     Register,
     ScheduleRecord,
     SetPoint,
+    SiteCircuit,
     SiteRecord,
     SiteStation,
     SiteTerms,
@@ -232,8 +233,14 @@ def _site(row: RowMapping) -> SiteRecord:
     terms = json.loads(row["terms"])
     stations = tuple(SiteStation(**one | {"lines": tuple(one["lines"])}) for one in terms.pop("stations"))
     lines = terms.pop("line_limit_w")
+    # Sites that were kept before there were circuits have none.
+    circuits = tuple(
+        SiteCircuit(limit_w=one["limit_w"], stations=tuple(one["stations"])) for one in terms.pop("circuits", ())
+    )
     return SiteRecord(
-        terms=SiteTerms(**terms, stations=stations, line_limit_w=None if lines is None else tuple(lines)),
+        terms=SiteTerms(
+            **terms, stations=stations, line_limit_w=None if lines is None else tuple(lines), circuits=circuits
+        ),
         changed_at_s=row["changed_at_s"],
         serial=row["serial"],
     )

@@ -53,7 +53,10 @@ def planned(api: Api, name: str) -> bool:
 
 def test_site_is_planned_from_authorisation_to_limit(api: Api) -> None:
     meter, driver = new_meter(api), new_driver(api)
-    assert api.operate("/v1/sites", site_of("way", meter, import_limit_w=11_000))["site"] == "way"
+    circuits = [{"limit_w": 8_000, "stations": [meter.station]}]
+    defined = api.operate("/v1/sites", site_of("way", meter, import_limit_w=11_000, circuits=circuits))
+    assert (defined["site"], defined["circuits"]) == ("way", circuits)
+    assert api.get("/v1/sites/way")["circuits"] == circuits
     wait_until(lambda: planned(api, "way"), LIMIT_S)
     serial = [one["site"] for one in api.get("/v1/sites")["items"]].index("way")
     assert serial >= 0
@@ -64,7 +67,8 @@ def test_site_is_planned_from_authorisation_to_limit(api: Api) -> None:
     wait_until(lambda: power_of(api, "way") > 0, LIMIT_S)
     [plan] = api.get("/v1/schedules", site="way")["items"]
     assert [(one["station"], one["need_wh"]) for one in plan["stays"]] == [(meter.station, 9_000)]
-    assert max(plan["load_w"]) <= 11_000
+    assert max(plan["load_w"]) <= 8_000
+    assert power_of(api, "way") <= 8_000
 
     now_s = int(time.time())
     answer = api.operate("/v1/sites/way/limits", {"import_limit_w": 0, "to": now_s + 600})
@@ -101,6 +105,11 @@ def test_bad_sites_and_limits_are_refused(api: Api) -> None:
     refused(send("/v1/sites", json=body | {"zone": "Mars"}), 422, "malformed")
     refused(send("/v1/sites", json=body | {"stations": [{"station": 9_999}]}), 404, "unknown-station")
     refused(send("/v1/sites", json=body | {"stations": [{"station": meter.station, "lines": [3]}]}), 422, "malformed")
+    good: Json = {"limit_w": 5, "stations": [meter.station]}
+    for wrong in ({"stations": [meter.station + 1]}, {"limit_w": 0}, {"stations": []}, {"limit_w": "5"}):
+        refused(send("/v1/sites", json=body | {"circuits": [good | wrong]}), 422, "malformed")
+    refused(send("/v1/sites", json=body | {"circuits": [good] * 51}), 422, "malformed")
+    refused(send("/v1/sites", json=body | {"circuits": [good | {"limit_w": 5.0}]}), 400, "not-json")
     assert send("/v1/sites", json=body).status_code == 201
     assert send("/v1/sites", json=body | {"import_limit_w": 5}).status_code == 200
     refused(send("/v1/sites", json=body | {"site": "other"}), 409, "station-elsewhere")
