@@ -106,7 +106,8 @@ def test_bad_sites_and_limits_are_refused(api: Api) -> None:
     refused(send("/v1/sites", json=body | {"stations": [{"station": 9_999}]}), 404, "unknown-station")
     refused(send("/v1/sites", json=body | {"stations": [{"station": meter.station, "lines": [3]}]}), 422, "malformed")
     good: Json = {"limit_w": 5, "stations": [meter.station]}
-    for wrong in ({"stations": [meter.station + 1]}, {"limit_w": 0}, {"stations": []}, {"limit_w": "5"}):
+    bad: list[Json] = [{"stations": [meter.station + 1]}, {"limit_w": 0}, {"stations": []}, {"limit_w": "5"}]
+    for wrong in bad:
         refused(send("/v1/sites", json=body | {"circuits": [good | wrong]}), 422, "malformed")
     refused(send("/v1/sites", json=body | {"circuits": [good] * 51}), 422, "malformed")
     refused(send("/v1/sites", json=body | {"circuits": [good | {"limit_w": 5.0}]}), 400, "not-json")
