@@ -31,6 +31,7 @@ class Settings:
     keystore_file: Path
     passphrase_file: Path
     api_token: str = field(repr=False)
+    grid_operator_token: str | None = field(repr=False)
     host: str
     port: int
     body_limit_bytes: int
@@ -73,6 +74,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         keystore_file=source.value("OPERATOR_KEYSTORE_FILE", _file),
         passphrase_file=source.value("OPERATOR_PASSPHRASE_FILE", _file),
         api_token=source.value("API_TOKEN_FILE", _token),
+        grid_operator_token=source.value("GRID_OPERATOR_TOKEN_FILE", _optional(_token), ""),
         host=source.value("HOST", str, "127.0.0.1"),
         port=source.value("PORT", _within(1, 65_535), "8000"),
         body_limit_bytes=source.value("BODY_LIMIT_BYTES", _within(1024, 1 << 30), str(4 * 1024 * 1024)),
@@ -94,6 +96,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             "EVIDENCE_RETENTION_DAYS", _optional(_within(MIN_RETENTION_DAYS, MAX_RETENTION_DAYS)), ""
         ),
     )
+    if settings.api_token is not None and settings.grid_operator_token == settings.api_token:
+        source.refuse("GRID_OPERATOR_TOKEN_FILE", "names a file with the operator's token; give another one")
     source.check()
     return settings
 
@@ -112,9 +116,13 @@ class _Source:
                 raise ValueError("is not set")
             return parse(text)
         except (ValueError, OSError) as error:
-            self._wrong.append(f"{PREFIX}{name} {error}")
+            self.refuse(name, str(error))
             # Never used: `check` raises before the settings leave this file.
             return None  # type: ignore[return-value]
+
+    def refuse(self, name: str, why: str) -> None:
+        """Counts a variable that was read as wrong."""
+        self._wrong.append(f"{PREFIX}{name} {why}")
 
     def check(self) -> None:
         if self._wrong:

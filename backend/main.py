@@ -315,7 +315,11 @@ def _repeat(name: str, act: Callable[[], None], every_s: float, stopping: thread
 
 def _server_config(platform: Platform) -> uvicorn.Config:
     settings = platform.settings
-    options = ApiOptions(token=settings.api_token, body_limit_bytes=settings.body_limit_bytes)
+    options = ApiOptions(
+        token=settings.api_token,
+        grid_operator_token=settings.grid_operator_token,
+        body_limit_bytes=settings.body_limit_bytes,
+    )
     return uvicorn.Config(
         create_app(platform.services, options),
         host=settings.host,

@@ -27,15 +27,16 @@ from backend.api import (
 )
 from backend.api.body import ARRIVAL_LIMIT_S, BodyLimit
 from backend.api.problems import JsonResponse, install
-from backend.api.requests import known_query, operator_only
+from backend.api.requests import commander, known_query, operator_only
 from backend.application.services import Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
-    """The operator's bearer token, and what a request may cost."""
+    """The bearer tokens of operator and grid operator (None: there is none), and what a request may cost."""
 
     token: str = field(repr=False)
+    grid_operator_token: str | None = field(default=None, repr=False)
     body_limit_bytes: int = 4 * 1024 * 1024
     arrival_limit_s: float = ARRIVAL_LIMIT_S
 
@@ -67,7 +68,7 @@ def create_app(services: Services, options: ApiOptions) -> FastAPI:
     app.include_router(settlements.router(services, operator))
     app.include_router(orders.router(services))
     app.include_router(auctions.router(services))
-    app.include_router(sites.router(services, operator))
+    app.include_router(sites.router(services, operator, Depends(commander(options.token, options.grid_operator_token))))
     app.include_router(debts.router(services))
     app.include_router(transactions.router(services))
     app.include_router(events.router(services))

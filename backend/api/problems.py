@@ -4,7 +4,7 @@
 |--------|--------------------------------------------------------------------------------------|
 | 400    | the body is no strict JSON: syntax, floats, NaN, a key named twice, nested too deeply |
 | 401    | the bearer token is missing or wrong                                                 |
-| 403    | signed by another key, or by one that no longer counts                               |
+| 403    | signed by another key, or by one that no longer counts; commanded by somebody else   |
 | 404    | what the request names does not exist                                                |
 | 408    | the body did not arrive in time                                                      |
 | 409    | it conflicts with what was accepted before, or the contracts refuse it now           |
@@ -96,6 +96,7 @@ _STATUS: dict[type[Exception], int] = {
     domain.EvidenceAltered: 409,
     app.NoDriverKey: 409,
     app.StationElsewhere: 409,
+    app.LimitOfAnother: 403,
     app.TransactionRefused: 409,
     app.SettlementPaused: 409,
     app.ChainUnavailable: 503,

@@ -1,4 +1,4 @@
-"""What comes in: strict JSON bodies, cursors, and the operator's token."""
+"""What comes in: strict JSON bodies, cursors, and the tokens of operator and grid operator."""
 
 import hashlib
 import hmac
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from backend.api.problems import NotJson, Unauthorised
 from backend.application.idempotency import Once
+from backend.application.site_records import Commander
 from domain.errors import Malformed
 from domain.evidence import parse_json
 from domain.text import parse_address, parse_hex
@@ -119,6 +120,7 @@ ZoneNumber = Annotated[U16, Path()]
 IntervalNumber = Annotated[U40, Path(description="First second of the interval, a multiple of 900")]
 OrderHash = Annotated[str, Path(), _HASH]
 SessionId = Annotated[str, Path(), _HASH]
+LimitNumber = Annotated[Serial, Path()]
 StatementId = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,8}-[0-9]{1,8}$"})]
 Cid = Annotated[str, Path(), WithJsonSchema({"type": "string", "pattern": "^b[a-z2-7]{58}$"})]
 
@@ -170,12 +172,34 @@ def operator_only(token: bytes) -> Callable[[Request], Awaitable[None]]:
     """A dependency that lets only requests with this bearer token through; compared in constant time."""
 
     async def check(request: Request) -> None:
-        given = request.headers.get("authorization", "").encode("utf-8", "replace")
-        scheme, _, credential = given.partition(b" ")
-        if not (hmac.compare_digest(credential.strip(), token) and scheme.lower() == b"bearer"):
+        if not _bears(request, token):
             raise Unauthorised
 
     return check
+
+
+def commander(operator: str, grid_operator: str | None) -> Callable[[Request], Awaitable[Commander]]:
+    """A dependency that lets only requests with one of these bearer tokens through, and says whose it is.
+
+    None: there is none. Both are always compared.
+    """
+    tokens = {Commander.OPERATOR: operator, Commander.GRID_OPERATOR: grid_operator}
+    known = {who: token.encode() for who, token in tokens.items() if token is not None}
+
+    async def find(request: Request) -> Commander:
+        found = [who for who, token in known.items() if _bears(request, token)]
+        if not found:
+            raise Unauthorised
+        return found[0]
+
+    return find
+
+
+def _bears(request: Request, token: bytes) -> bool:
+    """Whether a request has this bearer token; compared in constant time."""
+    given = request.headers.get("authorization", "").encode("utf-8", "replace")
+    scheme, _, credential = given.partition(b" ")
+    return hmac.compare_digest(credential.strip(), token) and scheme.lower() == b"bearer"
 
 
 def fields_of(value: object, names: set[str], what: str) -> dict[str, Any]:

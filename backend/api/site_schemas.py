@@ -1,15 +1,31 @@
 """JSON schemas of the answers about sites and schedules, with an example of each, and what goes out."""
 
-from backend.api.schemas import HASH, PRICE, SIGNATURE, U24, U40, UNSIGNED, array, integer, joined, maybe, record, text
+from backend.api.schemas import (
+    HASH,
+    PRICE,
+    SIGNATURE,
+    U24,
+    U40,
+    UNSIGNED,
+    array,
+    choice,
+    integer,
+    joined,
+    maybe,
+    record,
+    text,
+)
 from backend.application.scheduling import set_point_views
 from backend.application.site_records import (
     MAX_POWER_W,
+    Commander,
     LimitCommand,
     NeedRecord,
     PlannedStay,
     ScheduleRecord,
     SiteRecord,
 )
+from backend.application.sites import limit_view
 from domain.need import SignedNeed
 from domain.text import hex_text
 from domain.wire import Json, need_to_json
@@ -21,6 +37,7 @@ LINE = integer(0, 2)
 _HASH, _SIGNATURE = "0x" + "ab" * 32, "0x" + "cd" * 64 + "1b"
 
 SITE_STATION = record(station=U24, lines=array(LINE), least_power_w=UNSIGNED, most_power_w=maybe(UNSIGNED))
+SITE_CIRCUIT = record(limit_w=UNSIGNED, stations=array(U24))
 SITE = record(
     site=NAME,
     zone=text(),
@@ -28,6 +45,7 @@ SITE = record(
     import_limit_w=maybe(UNSIGNED),
     export_limit_w=maybe(UNSIGNED),
     line_limit_w=maybe(array(UNSIGNED)),
+    circuits=array(SITE_CIRCUIT),
     peak_target_w=maybe(UNSIGNED),
     demand_micro_per_kw=UNSIGNED,
     market_zone=maybe(integer(0, 65_535)),
@@ -35,7 +53,16 @@ SITE = record(
     safe_power_w=UNSIGNED,
     changed_at=U40,
 )
-LIMIT = record(site=NAME, import_limit_w=UNSIGNED, **{"from": U40}, to=U40, taken_at=U40)
+LIMIT = record(
+    site=NAME,
+    number=UNSIGNED,
+    by=choice(*Commander),
+    import_limit_w=UNSIGNED,
+    **{"from": U40},
+    to=U40,
+    taken_at=U40,
+    ended_at=maybe(U40),
+)
 SET_POINT = record(station=U24, session=maybe(HASH), power_w=POWER, valid_until=U40)
 SET_POINTS = record(
     site=NAME,
@@ -79,6 +106,7 @@ SITE_EXAMPLE: Json = {
     "import_limit_w": 150_000,
     "export_limit_w": 50_000,
     "line_limit_w": [50_000, 50_000, 50_000],
+    "circuits": [{"limit_w": 40_000, "stations": [7]}],
     "peak_target_w": 100_000,
     "demand_micro_per_kw": 15_510_000,
     "market_zone": 1,
@@ -88,10 +116,13 @@ SITE_EXAMPLE: Json = {
 }
 LIMIT_EXAMPLE: Json = {
     "site": "pasadena",
+    "number": 12,
+    "by": "grid-operator",
     "import_limit_w": 40_000,
     "from": 1561971600,
     "to": 1561978800,
     "taken_at": 1561971590,
+    "ended_at": 1561975200,
 }
 SET_POINTS_EXAMPLE: Json = {
     "site": "pasadena",
@@ -101,6 +132,7 @@ SET_POINTS_EXAMPLE: Json = {
     "safe_power_w": 1_380,
     "set_points": [{"station": 7, "session": _HASH, "power_w": 6_600, "valid_until": 1561972560}],
 }
+COMMANDED_EXAMPLE: Json = SET_POINTS_EXAMPLE | {"limit": LIMIT_EXAMPLE}
 SCHEDULE_EXAMPLE: Json = {
     "site": "pasadena",
     "time": 1561971600,
@@ -145,6 +177,7 @@ def site_view(record_: SiteRecord) -> Json:
         "import_limit_w": terms.import_limit_w,
         "export_limit_w": terms.export_limit_w,
         "line_limit_w": None if terms.line_limit_w is None else list(terms.line_limit_w),
+        "circuits": [{"limit_w": one.limit_w, "stations": list(one.stations)} for one in terms.circuits],
         "peak_target_w": terms.peak_target_w,
         "demand_micro_per_kw": terms.demand_micro_per_kw,
         "market_zone": terms.market_zone,
@@ -154,18 +187,8 @@ def site_view(record_: SiteRecord) -> Json:
     }
 
 
-def limit_view(name: str, command: LimitCommand) -> Json:
-    return {
-        "site": name,
-        "import_limit_w": command.import_limit_w,
-        "from": command.from_s,
-        "to": command.to_s,
-        "taken_at": command.taken_at_s,
-    }
-
-
 def commanded(site: SiteRecord, command: LimitCommand, plan: ScheduleRecord) -> Json:
-    """A limit that was taken, with the set-points that follow from it."""
+    """A limit that was taken or ended, with the set-points that follow."""
     return set_point_views(site, plan) | {"limit": limit_view(site.terms.name, command)}
 
 

@@ -19,6 +19,7 @@ from backend.api.requests import (
     After,
     Body,
     Limit,
+    LimitNumber,
     Strict,
     model_of,
     strict_json,
@@ -30,11 +31,15 @@ from backend.application.scheduling import set_point_views
 from backend.application.services import Services
 from backend.application.site_records import (
     MAX_POWER_W,
+    MAX_SITE_CIRCUITS,
     MAX_SITE_STATIONS,
+    Commander,
     LimitCommand,
+    SiteCircuit,
     SiteStation,
     SiteTerms,
 )
+from backend.application.sites import limit_view
 from domain.schedule.problem import LINES
 from domain.wire import need_from_json
 
@@ -61,6 +66,17 @@ class StationBody(Strict):
     most_power_w: Watts | None = None
 
 
+class CircuitBody(Strict):
+    """What some of the stations draw or give together at most."""
+
+    limit_w: Watts
+    stations: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=U24_MAX)], ...],
+        BeforeValidator(_listed),
+        Field(min_length=1, max_length=MAX_SITE_STATIONS),
+    ]
+
+
 class SiteBody(Strict):
     """A site. What is left out is no limit, no charge, no market and no plants."""
 
@@ -70,6 +86,7 @@ class SiteBody(Strict):
     import_limit_w: Annotated[int, Field(le=MAX_POWER_W)] | None = None
     export_limit_w: Annotated[int, Field(le=MAX_POWER_W)] | None = None
     line_limit_w: Annotated[list[Watts], Field(min_length=3, max_length=3)] | None = None
+    circuits: Annotated[list[CircuitBody], Field(max_length=MAX_SITE_CIRCUITS)] | None = None
     peak_target_w: Annotated[int, Field(le=MAX_POWER_W)] | None = None
     demand_micro_per_kw: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     market_zone: Annotated[int, Field(ge=0, le=U16_MAX)] | None = None
@@ -77,12 +94,13 @@ class SiteBody(Strict):
     safe_power_w: Watts = 0
 
     def terms(self) -> SiteTerms:
-        fields = self.model_dump(exclude={"site", "stations", "line_limit_w"})
+        fields = self.model_dump(exclude={"site", "stations", "line_limit_w", "circuits"})
         lines = self.line_limit_w
         return SiteTerms(
             name=self.site,
             stations=tuple(SiteStation(**one.model_dump()) for one in self.stations),
             line_limit_w=None if lines is None else (lines[0], lines[1], lines[2]),
+            circuits=tuple(SiteCircuit(**one.model_dump()) for one in self.circuits or ()),
             **fields,
         )
 
@@ -99,10 +117,11 @@ _SENT = {name: value for name, value in m.SITE_EXAMPLE.items() if name != "chang
 _LIMIT_SENT = {name: m.LIMIT_EXAMPLE[name] for name in ("import_limit_w", "from", "to")}
 
 
-def router(services: Services, operator: Depends) -> APIRouter:
+def router(services: Services, operator: Depends, commander: Depends) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1", tags=["schedules"], default_response_class=JsonResponse)
     _add_sites(routes, services, operator)
+    _add_limits(routes, services, commander)
     _add_schedules(routes, services)
     _add_needs(routes, services)
     return routes
@@ -134,14 +153,15 @@ def _add_sites(routes: APIRouter, services: Services, operator: Depends) -> None
         """One site."""
         return JsonResponse(m.site_view(services.scheduling.sites.get(site)))
 
+
+def _add_limits(routes: APIRouter, services: Services, commander: Depends) -> None:
     @routes.post(
         "/sites/{site}/limits",
         status_code=201,
-        dependencies=[operator],
-        responses=answers(201, m.SET_POINTS_EXAMPLE | {"limit": m.LIMIT_EXAMPLE}, schema=m.COMMANDED),
+        responses=answers(201, m.COMMANDED_EXAMPLE, schema=m.COMMANDED),
         openapi_extra=body_of(LimitBody, _LIMIT_SENT),
     )
-    def command_limit(site: SiteName, body: Body) -> JsonResponse:
+    def command_limit(site: SiteName, body: Body, by: Annotated[Commander, commander]) -> JsonResponse:
         """Limits what the site draws for a time, also to nothing, and plans it anew at once."""
         wanted = model_of(LimitBody, body)
         command, plan = services.scheduling.command(
@@ -152,9 +172,19 @@ def _add_sites(routes: APIRouter, services: Services, operator: Depends) -> None
                 from_s=wanted.from_s or services.scheduling.clock.now_s(),
                 to_s=wanted.to_s,
                 taken_at_s=0,
+                commanded_by=by,
             ),
         )
         return JsonResponse(m.commanded(services.scheduling.sites.get(site), command, plan), status_code=201)
+
+    @routes.delete(
+        "/sites/{site}/limits/{number}",
+        responses=answers(200, m.COMMANDED_EXAMPLE, schema=m.COMMANDED),
+    )
+    def end_limit(site: SiteName, number: LimitNumber, by: Annotated[Commander, commander]) -> JsonResponse:
+        """Ends a limit now, or before it begins, and plans the site anew at once. The same again is answered alike."""
+        command, plan = services.scheduling.end(site, number, by)
+        return JsonResponse(m.commanded(services.scheduling.sites.get(site), command, plan))
 
     @routes.get(
         "/sites/{site}/limits",
@@ -164,7 +194,7 @@ def _add_sites(routes: APIRouter, services: Services, operator: Depends) -> None
         """Limits that were commanded, in the order in which they came."""
         records = services.scheduling.sites.limits(site, Page(after, limit))
         return JsonResponse(
-            shapes.page(records, limit, lambda record: m.limit_view(site, record), lambda record: record.serial)
+            shapes.page(records, limit, lambda record: limit_view(site, record), lambda record: record.serial)
         )
 
 

@@ -263,6 +263,22 @@ class NoSchedule(NotFound):
         self.name = name[:64]
 
 
+class UnknownLimit(NotFound):
+    """The site has no limit of this number."""
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(f"site {name[:64]} has no limit {number}; /v1/sites/{name[:64]}/limits lists those there are")
+        self.name, self.number = name[:64], number
+
+
+class LimitOfAnother(WattledgerError):
+    """The limit was commanded by somebody else, who alone can end it."""
+
+    def __init__(self, number: int, by: str) -> None:
+        super().__init__(f"limit {number} was commanded by the {by.replace('-', ' ')}, who alone can end it")
+        self.number, self.by = number, by
+
+
 class StationElsewhere(WattledgerError):
     """The station belongs to another site."""
 

@@ -19,7 +19,7 @@ from backend.application.ports import Clock, Store, UnitOfWork
 from backend.application.site_past import Pasts
 from backend.application.site_plan import make_plan
 from backend.application.site_ports import Planner
-from backend.application.site_records import SLOT_S, LimitCommand, ScheduleRecord, SetPoint, SiteRecord
+from backend.application.site_records import SLOT_S, Commander, LimitCommand, ScheduleRecord, SetPoint, SiteRecord
 from backend.application.site_situation import PEAK_GRACE_S, drawn_wh, period_of, situation
 from backend.application.sites import Sites
 from domain.errors import WattledgerError
@@ -70,10 +70,11 @@ class Scheduling:
 
     def command(self, name: str, command: LimitCommand) -> tuple[LimitCommand, ScheduleRecord]:
         """Keeps a limit and makes the site's plan anew at once."""
-        kept = self.sites.limit(name, command)
-        site = self.sites.get(name)
-        with self._planning:
-            return kept, self._plan(site, "limit")
+        return self._limited(name, self.sites.limit(name, command))
+
+    def end(self, name: str, number: int, by: Commander) -> tuple[LimitCommand, ScheduleRecord]:
+        """Ends a limit early and makes the site's plan anew at once, also where it was over already."""
+        return self._limited(name, self.sites.end(name, number, by))
 
     def schedules(self, page: Page, name: str | None) -> list[tuple[SiteRecord, ScheduleRecord]]:
         """The latest plan of each site, or of one; sites without one are left out."""
@@ -90,6 +91,11 @@ class Scheduling:
         if plan is None:
             raise NoSchedule(name)
         return site, plan
+
+    def _limited(self, name: str, command: LimitCommand) -> tuple[LimitCommand, ScheduleRecord]:
+        site = self.sites.get(name)
+        with self._planning:
+            return command, self._plan(site, "limit")
 
     def _look(self, site: SiteRecord) -> bool:
         """Plans the site anew if that is due. What goes wrong at one site does not hold up the others."""

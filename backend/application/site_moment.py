@@ -1,8 +1,9 @@
 """A site's situation as a moment, which is all that a planner is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backend.application.site_records import SLOT_S
+from backend.application.site_room import circuits_bp, left_of_circuits, left_of_lines
 from backend.application.site_situation import Present, Situation
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.schedule.moment import DemandSoFar, Limit, Moment
@@ -10,10 +11,13 @@ from domain.schedule.problem import Vehicle
 from domain.units import EnergyWh, PowerW, PriceMicroPerKwh, UnixSeconds
 
 
-def moment_of(known: Situation, served: Sequence[Present], load_w: int) -> Moment:
-    """The moment of those who are served, beside `load_w` of silent stations."""
+def moment_of(known: Situation, served: Sequence[Present], silent_w: Mapping[int, int]) -> Moment:
+    """The moment of those who are served, beside what silent stations are counted with."""
     terms = known.site.terms
-    vehicles = tuple(_vehicle(one, known) for one in served if one.missing_wh or one.bought_wh)
+    load_w, circuits = sum(silent_w.values()), circuits_bp(terms)
+    vehicles = tuple(
+        _vehicle(one, known, circuits.get(one.station.station, ())) for one in served if one.missing_wh or one.bought_wh
+    )
     feeds_in = bool(known.sun_w) or any(vehicle.bought_wh for vehicle in vehicles)
     paid = zip(known.export_micro_per_kwh, known.import_micro_per_kwh, strict=False)
     demand = DemandSoFar(
@@ -34,7 +38,8 @@ def moment_of(known: Situation, served: Sequence[Present], load_w: int) -> Momen
         demand=demand if terms.demand_micro_per_kw else None,
         import_limit_w=None if terms.import_limit_w is None else PowerW(terms.import_limit_w),
         export_limit_w=None if terms.export_limit_w is None else PowerW(terms.export_limit_w),
-        line_limit_w=terms.line_limit_w,
+        line_limit_w=left_of_lines(terms, silent_w),
+        circuits_w=left_of_circuits(terms, silent_w),
         load_w=(load_w,) if load_w else (),
         sun_w=known.sun_w,
         limits=tuple(Limit(one.from_s, one.to_s, one.import_limit_w) for one in known.commands),
@@ -42,7 +47,7 @@ def moment_of(known: Situation, served: Sequence[Present], load_w: int) -> Momen
     )
 
 
-def _vehicle(one: Present, known: Situation) -> Vehicle:
+def _vehicle(one: Present, known: Situation, circuits: tuple[int, ...]) -> Vehicle:
     bought = _bought(one, known)
     sold_wh = -sum(wh for wh in bought if wh < 0) if one.may_give else 0
     # What was sold is there to be given, and taken again: its agent knows the battery, and bought what is lost.
@@ -64,6 +69,7 @@ def _vehicle(one: Present, known: Situation) -> Vehicle:
         export_power_w=PowerW(one.power_w if sold_wh else 0),
         battery=battery if sold_wh else None,
         bought_wh=bought,
+        circuits_bp=circuits,
     )
 
 

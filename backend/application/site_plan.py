@@ -1,7 +1,7 @@
 """From a situation to a plan: the charging problem, the solver's answer, and the set-points that stations get.
 
 Whatever the solver says, the set-points of the slot that runs keep to the limit that holds now, and to what a station
-can do: nothing, or its least power and more.
+can do: nothing, or its least power and more. The limits of conductors and circuits hold likewise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from backend.application.site_moment import moment_of
 from backend.application.site_ports import Learned, Planner
 from backend.application.site_records import PlannedStay, ScheduleRecord, SetPoint
+from backend.application.site_room import Room
 from backend.application.site_situation import HELD_S, SILENT_AFTER_S, Present, Situation
 from domain.schedule.columns import Columns, Floats
 from domain.schedule.moment import Moment
@@ -24,13 +25,15 @@ from domain.units import SECONDS_PER_HOUR
 def make_plan(known: Situation, planner: Planner, learned: Learned, reason: str) -> ScheduleRecord:
     """A plan of the site; problems name what is not as it should be."""
     problems = list(known.problems)
-    load_w = sum(_assumed_w(one, known) for one in known.silent)
+    silent_w = {one.station.station: _assumed_w(one, known) for one in known.silent}
+    load_w = sum(silent_w.values())
     served = [one for one in known.present if one.silent_s is None]
-    moment = moment_of(known, served, load_w)
+    moment = moment_of(known, served, silent_w)
     schedule, powers = planner.decide(moment, learned)
     slots, site = schedule.problem.slots, schedule.problem.site
     problems += _short(schedule, served)
-    points = _set_points(known, moment, schedule, powers, served)
+    wanted = _wanted(known, moment, powers, served)
+    points = _set_points(known, schedule, wanted, served, silent_w)
     problems += _silence(known, points) + _refusals(known) + _limit_problems(known, schedule)
     return ScheduleRecord(
         site=known.site.serial,
@@ -51,20 +54,29 @@ def make_plan(known: Situation, planner: Planner, learned: Learned, reason: str)
 # --- set-points --------------------------------------------------------------------------------
 
 
-def _set_points(
-    known: Situation, moment: Moment, schedule: Schedule, powers: Mapping[str, int], served: Sequence[Present]
-) -> tuple[SetPoint, ...]:
-    """One for each station of the site; those without anybody to serve get nothing."""
-    sold = {vehicle.session: min(0, vehicle.bought_wh[0]) for vehicle in moment.vehicles if vehicle.bought_wh}
-    seconds = known.ends_s - known.now_s
-    wanted = {}
+def _wanted(known: Situation, moment: Moment, powers: Mapping[str, int], served: Sequence[Present]) -> dict[int, int]:
+    """Powers by station: nothing is given that was not sold."""
+    sold_wh = {vehicle.session: min(0, vehicle.bought_wh[0]) for vehicle in moment.vehicles if vehicle.bought_wh}
+    found, seconds = {}, known.ends_s - known.now_s
     for one in served:
         session = one.session.hex()
-        # Nothing is given that was not sold.
-        sold_w = sold.get(session, 0) * SECONDS_PER_HOUR // seconds
-        wanted[one.station.station] = max(sold_w, powers.get(session, 0))
-    allowed = _allowed(wanted, served, _room_w(schedule))
-    allowed |= {one.station.station: _silent_w(one, known, schedule) for one in known.silent}
+        sold_w = sold_wh.get(session, 0) * SECONDS_PER_HOUR // seconds
+        found[one.station.station] = max(sold_w, powers.get(session, 0))
+    return found
+
+
+def _set_points(
+    known: Situation,
+    schedule: Schedule,
+    wanted: Mapping[int, int],
+    served: Sequence[Present],
+    silent_w: Mapping[int, int],
+) -> tuple[SetPoint, ...]:
+    """One for each station of the site; those without anybody to serve get nothing."""
+    allowed = _allowed(wanted, served, Room(known.site.terms, _room_w(schedule, sum(silent_w.values())), silent_w))
+    told = Room(known.site.terms, _room_w(schedule, 0), {})
+    for one in known.silent:
+        allowed[one.station.station] = told.take(one.station.station, _silent_w(one, known, schedule), 0)
     present = {one.station.station: one for one in known.present}
     found = []
     for station in known.site.numbers:
@@ -81,26 +93,19 @@ def _set_points(
     return tuple(found)
 
 
-def _allowed(wanted: Mapping[int, int], served: Sequence[Present], room_w: int | None) -> dict[int, int]:
+def _allowed(wanted: Mapping[int, int], served: Sequence[Present], room: Room) -> dict[int, int]:
     """Powers that stations can have: those below their least get it if there is room, and else nothing."""
-    found: dict[int, int] = {}
     least = {one.station.station: min(one.station.least_power_w, one.power_w) for one in served}
-    left_w = room_w
-    for station, power_w in sorted(wanted.items(), key=lambda item: (-item[1], item[0])):
-        given_w = max(power_w, least[station]) if power_w > 0 else power_w
-        if left_w is not None and given_w > max(0, left_w):
-            given_w = left_w if left_w >= max(1, least[station]) else 0
-        found[station] = given_w
-        left_w = None if left_w is None else left_w - given_w
-    return found
+    by_power = sorted(wanted.items(), key=lambda item: (-item[1], item[0]))
+    return {station: room.take(station, power_w, least[station]) for station, power_w in by_power}
 
 
-def _room_w(schedule: Schedule) -> int | None:
-    """What the stations may draw now together, beside those that are silent."""
+def _room_w(schedule: Schedule, load_w: int) -> int | None:
+    """What the stations may draw now together, beside a load."""
     site = schedule.problem.site
     if site.import_limit_w is None:
         return None
-    sun_w, load_w = (of[0] if of else 0 for of in (site.sun_w, site.load_w))
+    sun_w = site.sun_w[0] if site.sun_w else 0
     return max(0, site.import_limit_w[0] + sun_w - load_w)
 
 

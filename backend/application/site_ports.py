@@ -6,6 +6,7 @@ from typing import Protocol
 
 from backend.application.filters import Page
 from backend.application.site_records import (
+    Commander,
     LimitCommand,
     NeedRecord,
     OpenSession,
@@ -45,10 +46,19 @@ class SiteTable(Protocol):
         """Keeps a site; in the place of the one of its name, if there is one."""
 
     def command(self, command: LimitCommand) -> LimitCommand:
-        """Keeps a limit; the latest ones of a site alone are kept."""
+        """Keeps a limit; of those of a site that are over, the latest ones alone are kept."""
+
+    def find_limit(self, site: int, serial: int) -> LimitCommand | None: ...
+    def end_limit(self, serial: int, now_s: int) -> LimitCommand:
+        """Ends a limit that is not over."""
+
+    def limits_ahead(self, site: int, commander: Commander, now_s: int) -> int:
+        """How many limits of one commander are not over."""
 
     def limits(self, site: int, page: Page) -> list[LimitCommand]: ...
-    def limits_between(self, site: int, from_s: int, to_s: int) -> list[LimitCommand]: ...
+    def limits_between(self, site: int, from_s: int, to_s: int) -> list[LimitCommand]:
+        """Limits that hold somewhen within the time, and that nobody ended."""
+
     def keep_plan(self, schedule: ScheduleRecord) -> None: ...
     def plan(self, site: int) -> ScheduleRecord | None: ...
     def peak(self, site: int, period_s: int) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.errors import Malformed
@@ -9,6 +10,7 @@ from domain.need import ChargingNeed
 from domain.schedule.problem import LINES
 
 MAX_SITE_STATIONS = 500
+MAX_SITE_CIRCUITS = 50
 MAX_POWER_W = (1 << 31) - 1
 SLOT_S = 900
 _NAME = re.compile("[a-z0-9][a-z0-9-]{0,31}")
@@ -34,13 +36,21 @@ class SiteStation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SiteCircuit:
+    """A feeder or a fuse of some of a site's stations: they draw, or give, at most `limit_w` together."""
+
+    limit_w: int
+    stations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteTerms:
     """A site as its operator describes it; None is no limit. Raises Malformed for a site that cannot be.
 
-    Limits are those of the connection; `line_limit_w` holds for the stations alone. `demand_micro_per_kw` is paid for
-    each calendar month's highest quarter of an hour, in the site's zone. `sun_station` meters its own plants.
-    Positions in the market of `market_zone` are commitments. A station that hears nothing more falls back to
-    `safe_power_w`.
+    Limits are those of the connection; `line_limit_w` and `circuits` hold for the stations alone.
+    `demand_micro_per_kw` is paid for each calendar month's highest quarter of an hour, in the site's zone.
+    `sun_station` meters its own plants. Positions in the market of `market_zone` are commitments. A station that hears
+    nothing more falls back to `safe_power_w`.
     """
 
     name: str
@@ -49,6 +59,7 @@ class SiteTerms:
     import_limit_w: int | None = None
     export_limit_w: int | None = None
     line_limit_w: tuple[int, int, int] | None = None
+    circuits: tuple[SiteCircuit, ...] = ()
     peak_target_w: int | None = None
     demand_micro_per_kw: int = 0
     market_zone: int | None = None
@@ -74,6 +85,23 @@ class SiteTerms:
                 )
         if self.line_limit_w is not None and min(self.line_limit_w) <= 0:
             raise Malformed("line_limit_w: each of the three lines lets some power through; leave it out for no limit")
+        self._check_circuits()
+
+    def _check_circuits(self) -> None:
+        if len(self.circuits) > MAX_SITE_CIRCUITS:
+            raise Malformed(f"a site has at most {MAX_SITE_CIRCUITS} circuits, not {len(self.circuits)}")
+        least_w = {one.station: one.least_power_w for one in self.stations}
+        for place, circuit in enumerate(self.circuits):
+            if circuit.limit_w <= 0:
+                raise Malformed(f"circuits.{place}: {circuit.limit_w} W lets nothing flow; leave the circuit out")
+            if not circuit.stations or len(set(circuit.stations)) < len(circuit.stations):
+                raise Malformed(f"circuits.{place} has one station or more, each named once")
+            for station in circuit.stations:
+                if station not in least_w:
+                    raise Malformed(f"circuits.{place}: station {station} is none of this site's stations")
+                if least_w[station] > circuit.limit_w:
+                    text = f"{circuit.limit_w} W is less than the {least_w[station]} W that station {station} can do"
+                    raise Malformed(f"circuits.{place}: {text} at least; it could never charge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +117,32 @@ class SiteRecord:
         return [one.station for one in self.terms.stations]
 
 
+class Commander(StrEnum):
+    """Who commands a limit, and so who may end it."""
+
+    OPERATOR = "operator"
+    GRID_OPERATOR = "grid-operator"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitCommand:
-    """The site draws at most `import_limit_w` from `from_s` up to `to_s`; 0 lets nothing through."""
+    """The site draws at most `import_limit_w` from `from_s` up to `to_s`; 0 lets nothing through.
+
+    `ended_at_s` is when `commanded_by` ended it before that, also before it began; None if nobody did.
+    """
 
     site: int
     import_limit_w: int
     from_s: int
     to_s: int
     taken_at_s: int
+    commanded_by: Commander
+    ended_at_s: int | None = None
     serial: int = 0
+
+    def is_over(self, now_s: int) -> bool:
+        """Whether it ended, by itself or because somebody ended it."""
+        return self.ended_at_s is not None or self.to_s <= now_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +12,25 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from backend.cli.plan_problem import SLOT_MINUTES, Connection, Money, problem_of, watts
+from backend.cli.plan_limits import (
+    MAX_CIRCUITS,
+    NO_LEAST,
+    VOLTS,
+    LeastPower,
+    parse_circuit,
+    parse_least,
+    parse_line_limit,
+    parse_lines,
+    watts,
+)
+from backend.cli.plan_problem import SLOT_MINUTES, Connection, Money, problem_of
 from backend.cli.plan_result import comparison, draw, write_schedule
 from backend.cli.plan_sessions import ACN_ZONE, Fleet, SessionFile, is_acn, read_session_file
 from domain.bidding.stay import WHOLE_BP
 from domain.errors import Malformed, WattledgerError
 from domain.schedule.baselines import RoundRobin, earliest_deadline, first_come, least_laxity
 from domain.schedule.columns import Columns
+from domain.schedule.floor import floored
 from domain.schedule.metrics import Metrics, delivered_shares, measure
 from domain.schedule.moment import Policy
 from domain.schedule.optimum import optimum
@@ -56,6 +69,20 @@ def plan_command(
     power: Annotated[float, typer.Option(help="kW of a vehicle for which the file says none")] = 6.6,
     import_limit: Annotated[float | None, typer.Option(help="Most that the site may draw, kW")] = None,
     export_limit: Annotated[float | None, typer.Option(help="Most that the site may feed in, kW")] = None,
+    line_limit: Annotated[
+        str | None, typer.Option(help="Most that sessions draw from each conductor, kW: 20,20,20")
+    ] = None,
+    conductors: Annotated[
+        str, typer.Option("--lines", help="Conductors of a session for which the file says none: '0 1 2'")
+    ] = "0 1 2",
+    circuit: Annotated[
+        list[str] | None,
+        typer.Option(help=f"kW that stations draw together at most: 40=A1,A2 or '40=A*'; up to {MAX_CIRCUITS} times"),
+    ] = None,
+    least_power: Annotated[
+        str | None, typer.Option(help="Least that a vehicle draws if it draws anything: 6A, 1380W or 1.38kW")
+    ] = None,
+    volts: Annotated[int, typer.Option(min=50, max=1000, help="Of a conductor, for a least power in A")] = VOLTS,
     peak_target: Annotated[float | None, typer.Option(help="Peak not to pass if needs can be met without, kW")] = None,
     price_file: Annotated[Path | None, typer.Option(help="CSV time,price: each price holds until the next")] = None,
     price_per_mwh: Annotated[bool, typer.Option("--price-per-mwh", help="The file's prices are per MWh")] = False,
@@ -75,6 +102,7 @@ def plan_command(
     """Plans a session file offline for the least cost, and compares that with charging at once."""
     console, errors = Console(), Console(stderr=True)
     fleet_asked = (power, need, declared, v2g, battery, floor, efficiency, wear)
+    limits_asked = (import_limit, export_limit, peak_target, pv_file, line_limit, circuit or [])
     money = Money(
         price_file=price_file,
         per_mwh=price_per_mwh,
@@ -84,12 +112,12 @@ def plan_command(
         demand_charge=demand_charge,
         currency=currency,
     )
-    connection = Connection(import_kw=import_limit, export_kw=export_limit, peak_kw=peak_target, pv_file=pv_file)
     try:
         arms = _arms(compare)
         place = _zone(zone, file)
-        sessions = read_session_file(file, place, _fleet(*fleet_asked), skip_wrong=skip_wrong)
-        problem = problem_of(sessions, place, slot, money, connection, lambda text: _say(errors, text))
+        fleet = _fleet(*fleet_asked, _least(least_power, volts), parse_lines(conductors, "--lines"))
+        sessions = read_session_file(file, place, fleet, skip_wrong=skip_wrong)
+        problem = problem_of(sessions, place, slot, money, _connection(*limits_asked), lambda text: _say(errors, text))
         _announce(sessions, problem, place, errors)
         planned, parts = _planned(problem, errors)
         others = [uncontrolled(problem), *(_simulated(problem, policy, errors) for policy in arms)]
@@ -125,13 +153,46 @@ def _arms(text: str) -> list[Policy]:
     return [ARMS[name]() for name in dict.fromkeys(names)]
 
 
+def _connection(
+    import_kw: float | None,
+    export_kw: float | None,
+    peak_kw: float | None,
+    pv_file: Path | None,
+    line_limit: str | None,
+    circuits: Sequence[str],
+) -> Connection:
+    return Connection(
+        import_kw=import_kw,
+        export_kw=export_kw,
+        peak_kw=peak_kw,
+        pv_file=pv_file,
+        line_limit_w=None if line_limit is None else parse_line_limit(line_limit),
+        circuits=tuple(parse_circuit(text) for text in circuits),
+    )
+
+
+def _least(text: str | None, volts: int) -> LeastPower:
+    return replace(NO_LEAST, volts=volts) if text is None else parse_least(text, "--least-power", volts)
+
+
 def _fleet(
-    power: float, need: str, declared: bool, v2g: float, battery: float, floor: float, efficiency: float, wear: float
+    power: float,
+    need: str,
+    declared: bool,
+    v2g: float,
+    battery: float,
+    floor: float,
+    efficiency: float,
+    wear: float,
+    least: LeastPower,
+    lines: tuple[int, ...],
 ) -> Fleet:
     if need not in ("delivered", "requested"):
         raise Malformed(f"--need is delivered or requested, not {need!r}")
     return Fleet(
         power_w=watts("--power", power),
+        least=least,
+        lines=lines,
         need=need,
         declared=declared,
         export_power_w=watts("--v2g", v2g) if v2g else PowerW(0),
@@ -165,7 +226,12 @@ def _planned(problem: Problem, errors: Console) -> tuple[Schedule, int]:
     days = len(problem.slots) if at_once else PART_DAYS * a_day
     parts = parts_of(problem, slots=days, ahead=AHEAD_DAYS * a_day)
     with _bar(errors, "planning", len(problem.slots)) as show:
-        return planned_in_parts(problem, optimum, parts, show), len(parts)
+        return planned_in_parts(problem, _solved, parts, show), len(parts)
+
+
+def _solved(problem: Problem) -> Schedule:
+    """The optimum, above least powers. Set-points of a file are not needed sooner than others."""
+    return floored(optimum(problem), first_slots=0)
 
 
 def _simulated(problem: Problem, policy: Policy, errors: Console) -> Schedule:
@@ -187,7 +253,9 @@ def _warn_short(metrics: Metrics, planned: Schedule, errors: Console) -> None:
         )
         if share < 1
     ]
-    _list(errors, short, "sessions get less than their stays allow: the site's limits do not let more through")
+    least = any(vehicle.least_power_w for vehicle in columns.problem.vehicles)
+    why = "the site's limits or the least power do" if least else "the site's limits do"
+    _list(errors, short, f"sessions get less than their stays allow: {why} not let more through")
 
 
 def _list(errors: Console, texts: Sequence[str], what: str) -> None:

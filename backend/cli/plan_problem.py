@@ -6,15 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from backend.cli.plan_limits import Circuit, check_least, on_circuits, watts
 from backend.cli.plan_series import TimesOfUse, parse_times_of_use, read_power, read_prices
 from backend.cli.plan_sessions import SessionFile
 from domain.errors import Malformed
 from domain.schedule.problem import Aims, DemandCharge, Prices, Problem, Site, Slots, constant
-from domain.units import MICRO_PER_EURO, PowerW
+from domain.units import MICRO_PER_EURO
 
 SLOT_MINUTES = (1, 5, 10, 15, 30, 60)
-W_PER_KW = 1000
-LEAST_KW, LARGEST_KW = 0.001, 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +31,14 @@ class Money:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The site, as it was asked for; kW, None for no limit."""
+    """The site, as it was asked for; kW, and W by conductor; None for no limit."""
 
     import_kw: float | None
     export_kw: float | None
     peak_kw: float | None
     pv_file: Path | None
+    line_limit_w: tuple[int, int, int] | None = None
+    circuits: tuple[Circuit, ...] = ()
 
 
 def problem_of(
@@ -53,14 +54,19 @@ def problem_of(
     slots = _slots(sessions, slot_minutes * 60)
     sun_w = _sun(connection.pv_file, slots, zone, say)
     feeds_in = money.feed_in is not None or bool(sun_w)
+    vehicles = on_circuits(sessions.vehicles, sessions.stations, connection.circuits)
+    site = Site(
+        import_limit_w=_limit("--import-limit", connection.import_kw, slots),
+        export_limit_w=_limit("--export-limit", connection.export_kw, slots),
+        line_limit_w=connection.line_limit_w,
+        circuits_w=tuple(circuit.limit_w for circuit in connection.circuits),
+        sun_w=sun_w,
+    )
+    check_least(vehicles, site)
     return Problem(
         slots=slots,
-        vehicles=sessions.vehicles,
-        site=Site(
-            import_limit_w=_limit("--import-limit", connection.import_kw, slots),
-            export_limit_w=_limit("--export-limit", connection.export_kw, slots),
-            sun_w=sun_w,
-        ),
+        vehicles=vehicles,
+        site=site,
         prices=Prices(
             import_micro_per_kwh=_import_prices(money, slots, zone),
             export_micro_per_kwh=constant(_micro("--feed-in", money.feed_in or 0.0), slots) if feeds_in else (),
@@ -117,14 +123,3 @@ def _demands(money: Money, slots: Slots, zone: ZoneInfo) -> Iterator[DemandCharg
         to = at + months[at:].count(months[at])
         yield DemandCharge(price_micro_per_kw=price, from_slot=at, to_slot=to)
         at = to
-
-
-def watts(option: str, kilowatts: float) -> PowerW:
-    """Malformed unless it is a power that something can flow at."""
-    if not LEAST_KW <= kilowatts <= LARGEST_KW:
-        raise Malformed(
-            f"{option} {kilowatts:g} kW lets nothing flow; give a number above 0, or leave the option out for no limit"
-            if kilowatts <= 0
-            else f"{option} {kilowatts:g} is no power in kW up to {LARGEST_KW:g}"
-        )
-    return PowerW(round(kilowatts * W_PER_KW))

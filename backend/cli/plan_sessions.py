@@ -6,19 +6,20 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from backend.cli.plan_csv import InputInvalid, header_of, moment, not_negative, rows_of
+from backend.cli.plan_limits import NO_LEAST, W_PER_KW, LeastPower, parse_least, parse_lines
 from domain.bidding.stay import WHOLE_BP, Battery
 from domain.errors import Malformed
-from domain.schedule.problem import NO_ENERGY, NO_POWER, Vehicle
+from domain.schedule.problem import LINES, NO_ENERGY, NO_POWER, Vehicle
 from domain.units import SECONDS_PER_HOUR, WH_PER_KWH, EnergyWh, PowerW, PriceMicroPerKwh
 
 ACN_ZONE = "America/Los_Angeles"
-W_PER_KW = 1000
 NO_PRICE = PriceMicroPerKwh(0)
 LONGEST_STAY_S = 60 * 86_400
 _SESSION, _ARRIVAL, _DEPARTURE, _ENERGY = "session", "arrival", "departure", "energy_kwh"
 _POWER, _BATTERY, _STORED = "power_kw", "battery_kwh", "stored_kwh"
+_STATION, _LINES, _LEAST = "station", "lines", "least_power"
 _NEEDED = {_SESSION, _ARRIVAL, _DEPARTURE, _ENERGY}
-_ACN_SESSION, _ACN_DECLARED = "session_id", "estimated_departure"
+_ACN_SESSION, _ACN_STATION, _ACN_DECLARED = "session_id", "station_id", "estimated_departure"
 _ACN_NEEDS = {"delivered": "delivered_energy (kWh)", "requested": "requested_energy (kWh)"}
 _ACN_NEEDED = {_ACN_SESSION, _ARRIVAL, _DEPARTURE, _ACN_DECLARED, *_ACN_NEEDS.values()}
 
@@ -29,7 +30,8 @@ class Fleet:
     as full as their need leaves them."""
 
     power_w: PowerW
-    least_power_w: PowerW = NO_POWER
+    least: LeastPower = NO_LEAST
+    lines: tuple[int, ...] = LINES
     need: str = "delivered"
     declared: bool = False
     export_power_w: PowerW = NO_POWER
@@ -41,12 +43,16 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class SessionFile:
-    """A file's stays by arrival, what was left out of it, and which needs are above what their stays allow."""
+    """A file's stays by arrival, what was left out of it, and which needs are above what their stays allow.
+
+    `stations` names the station of each session, by session; empty where the file does not say it.
+    """
 
     vehicles: tuple[Vehicle, ...]
     left_out: tuple[str, ...]
     too_much: tuple[str, ...]
     nothing: int
+    stations: Mapping[str, str]
 
 
 def is_acn(path: Path) -> bool:
@@ -60,6 +66,7 @@ def read_session_file(path: Path, zone: ZoneInfo, fleet: Fleet, *, skip_wrong: b
     stay = _acn_stay if acn else _plain_stay
     lines: dict[str, int] = {}
     vehicles, left_out, too_much, nothing = list[Vehicle](), list[str](), list[str](), 0
+    stations: dict[str, str] = {}
     for line, row in rows_of(path, _ACN_NEEDED if acn else _NEEDED):
         try:
             vehicle = stay(row, zone, fleet)
@@ -75,10 +82,11 @@ def read_session_file(path: Path, zone: ZoneInfo, fleet: Fleet, *, skip_wrong: b
         if (text := _too_much(vehicle)) is not None:
             too_much.append(f"line {line}: {text}")
         vehicles.append(vehicle)
+        stations[vehicle.session] = row.get(_ACN_STATION if acn else _STATION, "")
     if not vehicles:
         raise InputInvalid(path, 1, "there is no session to plan; a line for each follows the header")
     vehicles.sort(key=lambda one: (one.arrival_s, one.session))
-    return SessionFile(tuple(vehicles), tuple(left_out), tuple(too_much), nothing)
+    return SessionFile(tuple(vehicles), tuple(left_out), tuple(too_much), nothing, stations)
 
 
 def possible_wh(vehicle: Vehicle) -> int:
@@ -122,6 +130,8 @@ def _plain_stay(row: Mapping[str, str], zone: ZoneInfo, fleet: Fleet) -> Vehicle
         power_w=given(_POWER, W_PER_KW),
         battery_wh=given(_BATTERY, WH_PER_KWH),
         stored_wh=given(_STORED, WH_PER_KWH),
+        lines=parse_lines(row[_LINES], _LINES) if row.get(_LINES) else None,
+        least=parse_least(row[_LEAST], _LEAST, fleet.least.volts) if row.get(_LEAST) else None,
     )
 
 
@@ -136,6 +146,8 @@ def _vehicle(
     power_w: int | None = None,
     battery_wh: int | None = None,
     stored_wh: int | None = None,
+    lines: tuple[int, ...] | None = None,
+    least: LeastPower | None = None,
 ) -> Vehicle:
     if not session:
         raise ValueError("the session has no name")
@@ -148,13 +160,15 @@ def _vehicle(
     if most_w <= 0:
         raise ValueError(f"session {session}: {_POWER} is 0, and some power must flow")
     battery = _battery(session, fleet, need_wh, battery_wh, stored_wh)
+    drawn_from = lines or fleet.lines
     return Vehicle(
         session=session,
         arrival_s=arrival_s,
         departure_s=departure_s,
         need_wh=EnergyWh(need_wh),
         power_w=most_w,
-        least_power_w=PowerW(min(fleet.least_power_w, most_w)),
+        least_power_w=min((least or fleet.least).of(drawn_from), most_w),
+        lines=drawn_from,
         export_power_w=fleet.export_power_w if battery else NO_POWER,
         battery=battery,
     )

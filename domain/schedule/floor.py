@@ -21,6 +21,8 @@ from domain.units import SECONDS_PER_HOUR
 
 FIRST_SLOTS = 2
 LIMIT_S = 0.25
+SHARES = 6 * WHOLE_BP
+"""A Wh has so many parts: circuits carry some of them, and one, two or three conductors share them without a rest."""
 
 
 def floored(schedule: Schedule, *, first_slots: int = FIRST_SLOTS, limit_s: float = LIMIT_S) -> Schedule:
@@ -81,15 +83,18 @@ class _Repair:
         grid = Grid.of(columns)
         self._most_wh, self._bottom_wh = grid.most_wh, -(grid.export_wh + grid.load_wh)
         self._room_wh = self._most_wh - columns.by_slot(taken_wh - given_wh)
-        self._line_bound = columns.problem.site.line_limit_w is not None
+        self._parts, self._left = _apart(columns, taken_wh - given_wh)
 
     def run(self) -> None:
         for number in np.unique(self.columns.vehicle[_between(self.taken_wh, self.given_wh, self._least_wh)]):
             pairs = np.arange(self.columns.first[number], self.columns.first[number + 1])
-            movable = not self._line_bound and self.columns.problem.vehicles[number].battery is None
+            movable = self.columns.problem.vehicles[number].battery is None
             self._lift(pairs, movable=movable)
-        while self._fell_below() or self._passed_battery() or self._passed_site() or self._passed_line():
+        while self._fell_below() or self._passed_battery() or self._passed_site() or self._passed_apart():
             pass
+
+    def _passed_apart(self) -> bool:
+        return self._passed_line() or self._passed_circuit()
 
     def _lift(self, pairs: Ints, *, movable: bool) -> None:
         """The pair that is nearest to its least gets what is missing from the others, or they get what it has."""
@@ -105,7 +110,7 @@ class _Repair:
                 self.taken_wh[others] - self._least_wh[others],
                 self.taken_wh[others],
             )
-            if movable and missing <= self._room_wh[self.columns.slot[pair]] and missing <= spare.sum():
+            if movable and missing <= self._room_of(pair) and missing <= spare.sum():
                 by_size = np.argsort(self.taken_wh[others], kind="stable")
                 for other, most in zip(others[by_size], spare[by_size], strict=True):
                     part = min(missing, int(most))
@@ -117,14 +122,22 @@ class _Repair:
             self._move(pair, -left)
             for other in others if movable else ():
                 on = self.taken_wh[other] >= self._least_wh[other] and self.taken_wh[other] > 0
-                room = min(self.columns.most_wh[other] - self.taken_wh[other], self._room_wh[self.columns.slot[other]])
-                part = min(left, max(0, int(room))) if on else 0
+                room = min(int(self.columns.most_wh[other] - self.taken_wh[other]), self._room_of(int(other)))
+                part = min(left, max(0, room)) if on else 0
                 self._move(int(other), part)
                 left -= part
 
     def _move(self, pair: int, amount: int) -> None:
+        slot = self.columns.slot[pair]
         self.taken_wh[pair] += amount
-        self._room_wh[self.columns.slot[pair]] -= amount
+        self._room_wh[slot] -= amount
+        self._left[:, slot] -= self._parts[:, self.columns.vehicle[pair]] * amount
+
+    def _room_of(self, pair: int) -> int:
+        """What the pair could take beside all others, Wh."""
+        slot, parts = self.columns.slot[pair], self._parts[:, self.columns.vehicle[pair]]
+        mine = parts > 0
+        return int(min([self._room_wh[slot], *(self._left[mine, slot] // parts[mine])]))
 
     def _fell_below(self) -> bool:
         low = _between(self.taken_wh, self.given_wh, self._least_wh)
@@ -167,6 +180,19 @@ class _Repair:
                 found = True
         return found
 
+    def _passed_circuit(self) -> bool:
+        columns, found = self.columns, False
+        for limit_w, parts in zip(columns.problem.site.circuits_w, columns.circuit_bp, strict=True):
+            part = parts[columns.vehicle]
+            most = limit_w * columns.slot_seconds // SECONDS_PER_HOUR * WHOLE_BP
+            flow = columns.by_slot((self.taken_wh - self.given_wh) * part)
+            for slot in np.flatnonzero(np.abs(flow) > most):
+                values, over = self.taken_wh if flow[slot] > 0 else self.given_wh, int(abs(flow[slot]) - most[slot])
+                chosen = (columns.slot == slot) & (part > 0)
+                self._drop(values, chosen, -(-over // int(part[chosen & (values > 0)].max())))
+                found = True
+        return found
+
     @staticmethod
     def _drop(values: Ints, chosen: Bools, amount: int) -> None:
         """Stops pairs, the smallest that is enough or else the largest, until as much is gone."""
@@ -177,3 +203,21 @@ class _Repair:
             amount -= int(values[pair])
             values[pair] = 0
             pairs = pairs[pairs != pair]
+
+
+def _apart(columns: Columns, net_wh: Ints) -> tuple[Ints, Ints]:
+    """The part of each vehicle's power on conductors and circuits, and what these carry beside what flows.
+
+    Shapes (limits, vehicles) and (limits, slots), in parts of SHARES of a Wh.
+    """
+    site = columns.problem.site
+    lines = np.rint(columns.line_share * SHARES).astype(np.int64) if site.line_limit_w is not None else []
+    parts = np.array([*lines, *(columns.circuit_bp * (SHARES // WHOLE_BP))], dtype=np.int64)
+    limits_w = [*(site.line_limit_w or ()), *site.circuits_w]
+    most = [limit_w * columns.slot_seconds // SECONDS_PER_HOUR * SHARES for limit_w in limits_w]
+    left = [wh - columns.by_slot(net_wh * part[columns.vehicle]) for wh, part in zip(most, parts, strict=True)]
+    vehicles, slots = len(columns.problem.vehicles), len(columns.problem.slots)
+    return (
+        parts.reshape(len(limits_w), vehicles),
+        np.array(left, dtype=np.int64).reshape(len(limits_w), slots),
+    )

@@ -31,6 +31,8 @@ site_limits = Table(
     Column("from_s", BigInteger, nullable=False),
     Column("to_s", BigInteger, nullable=False),
     Column("taken_at_s", BigInteger, nullable=False),
+    Column("commanded_by", String(13), nullable=False, server_default="operator"),
+    Column("ended_at_s", BigInteger, nullable=True),
     Index("site_limits_site", "site", "serial"),
     sqlite_autoincrement=True,
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import schedule_tables as s
@@ -16,6 +16,7 @@ from backend.adapters.sql.selection import rows_among
 from backend.adapters.sql.stays import past_stays
 from backend.application.filters import Page
 from backend.application.site_records import (
+    Commander,
     LimitCommand,
     NeedRecord,
     OpenSession,
@@ -24,6 +25,7 @@ from backend.application.site_records import (
     Register,
     ScheduleRecord,
     SetPoint,
+    SiteCircuit,
     SiteRecord,
     SiteStation,
     SiteTerms,
@@ -33,6 +35,7 @@ from domain.tariff import Direction, Tariff
 from domain.units import EnergyWh, UnixSeconds
 
 LIMITS_KEPT = 1_000
+_LIMIT = ("site", "import_limit_w", "from_s", "to_s", "taken_at_s")
 _SESSIONS_LOOKED_AT = 8
 """A station's latest sessions: one that is valid now is among them."""
 
@@ -70,28 +73,50 @@ class Sites:
         return record
 
     def command(self, command: LimitCommand) -> LimitCommand:
-        """Keeps a limit; the latest ones of a site alone are kept."""
+        """Keeps a limit; of those of a site that are over, the latest ones alone are kept."""
         table = s.site_limits
-        values = {name: getattr(command, name) for name in ("site", "import_limit_w", "from_s", "to_s", "taken_at_s")}
-        serial = int(self._connection.execute(insert(table).returning(table.c.serial), values).scalar_one())
+        values = {name: getattr(command, name) for name in _LIMIT} | {"commanded_by": command.commanded_by.value}
+        row = self._connection.execute(insert(table).returning(*table.c), values).mappings().one()
         newest = select(table.c.serial).where(table.c.site == command.site).order_by(table.c.serial.desc())
         oldest = self._connection.execute(newest.offset(LIMITS_KEPT).limit(1)).scalar()
         if oldest is not None:
-            self._connection.execute(delete(table).where(table.c.site == command.site, table.c.serial <= oldest))
-        return LimitCommand(**values, serial=serial)
+            over = or_(table.c.to_s <= command.taken_at_s, table.c.ended_at_s.is_not(None))
+            old = delete(table).where(table.c.site == command.site, table.c.serial <= oldest, over)
+            self._connection.execute(old)
+        return _limit(row)
+
+    def find_limit(self, site: int, serial: int) -> LimitCommand | None:
+        """A limit of a site."""
+        table = s.site_limits
+        query = select(table).where(table.c.site == site, table.c.serial == serial)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _limit(row)
+
+    def end_limit(self, serial: int, now_s: int) -> LimitCommand:
+        """Ends a limit that is not over."""
+        table = s.site_limits
+        change = update(table).where(table.c.serial == serial).values(ended_at_s=now_s)
+        return _limit(self._connection.execute(change.returning(*table.c)).mappings().one())
+
+    def limits_ahead(self, site: int, commander: Commander, now_s: int) -> int:
+        """How many limits of one commander are not over."""
+        table = s.site_limits
+        mine = (table.c.site == site, table.c.commanded_by == commander.value)
+        query = select(func.count()).where(*mine, table.c.to_s > now_s, table.c.ended_at_s.is_(None))
+        return int(self._connection.execute(query).scalar_one())
 
     def limits(self, site: int, page: Page) -> list[LimitCommand]:
         """Limits of a site in the order in which they came."""
         table = s.site_limits
         query = paged(select(table), table.c.serial, page, [table.c.site == site])
-        return [LimitCommand(**row) for row in self._connection.execute(query).mappings()]
+        return [_limit(row) for row in self._connection.execute(query).mappings()]
 
     def limits_between(self, site: int, from_s: int, to_s: int) -> list[LimitCommand]:
-        """Limits that hold somewhen within the time."""
+        """Limits that hold somewhen within the time, and that nobody ended."""
         table = s.site_limits
         query = select(table).where(table.c.site == site, table.c.from_s < to_s, table.c.to_s > from_s)
-        rows = self._connection.execute(query.order_by(table.c.serial)).mappings()
-        return [LimitCommand(**row) for row in rows]
+        query = query.where(table.c.ended_at_s.is_(None)).order_by(table.c.serial)
+        return [_limit(row) for row in self._connection.execute(query).mappings()]
 
     def keep_plan(self, schedule: ScheduleRecord) -> None:
         plan = json.dumps(asdict(schedule), default=bytes.hex)
@@ -221,11 +246,21 @@ def _site(row: RowMapping) -> SiteRecord:
     terms = json.loads(row["terms"])
     stations = tuple(SiteStation(**one | {"lines": tuple(one["lines"])}) for one in terms.pop("stations"))
     lines = terms.pop("line_limit_w")
+    # Sites that were kept before there were circuits have none.
+    circuits = tuple(
+        SiteCircuit(limit_w=one["limit_w"], stations=tuple(one["stations"])) for one in terms.pop("circuits", ())
+    )
     return SiteRecord(
-        terms=SiteTerms(**terms, stations=stations, line_limit_w=None if lines is None else tuple(lines)),
+        terms=SiteTerms(
+            **terms, stations=stations, line_limit_w=None if lines is None else tuple(lines), circuits=circuits
+        ),
         changed_at_s=row["changed_at_s"],
         serial=row["serial"],
     )
+
+
+def _limit(row: RowMapping) -> LimitCommand:
+    return LimitCommand(**dict(row) | {"commanded_by": Commander(row["commanded_by"])})
 
 
 def _need(row: RowMapping) -> NeedRecord:

@@ -15,12 +15,16 @@ from tests.integration.backend.site import Api, Driver, Meter, SavedSite, new_dr
 from tests.integration.backend.test_market_api import Subscriber, began
 
 LIMIT_S = 20
+GRID_TOKEN = "a-grid-operators-token-0123456789"
+GRID = {"Authorization": f"Bearer {GRID_TOKEN}"}
 
 
 @pytest.fixture(scope="module")
 def api(with_contracts: SavedSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with with_contracts.restored(tmp_path_factory.mktemp("sites")) as at, running(at) as backend:
-        yield backend
+    with with_contracts.restored(tmp_path_factory.mktemp("sites")) as at:
+        (at.folder / "grid-token").write_text(GRID_TOKEN + "\n")
+        with running(at, GRID_OPERATOR_TOKEN_FILE=str(at.folder / "grid-token")) as backend:
+            yield backend
 
 
 def site_of(name: str, *meters: Meter, **terms: Any) -> Json:
@@ -49,7 +53,10 @@ def planned(api: Api, name: str) -> bool:
 
 def test_site_is_planned_from_authorisation_to_limit(api: Api) -> None:
     meter, driver = new_meter(api), new_driver(api)
-    assert api.operate("/v1/sites", site_of("way", meter, import_limit_w=11_000))["site"] == "way"
+    circuits = [{"limit_w": 8_000, "stations": [meter.station]}]
+    defined = api.operate("/v1/sites", site_of("way", meter, import_limit_w=11_000, circuits=circuits))
+    assert (defined["site"], defined["circuits"]) == ("way", circuits)
+    assert api.get("/v1/sites/way")["circuits"] == circuits
     wait_until(lambda: planned(api, "way"), LIMIT_S)
     serial = [one["site"] for one in api.get("/v1/sites")["items"]].index("way")
     assert serial >= 0
@@ -60,7 +67,8 @@ def test_site_is_planned_from_authorisation_to_limit(api: Api) -> None:
     wait_until(lambda: power_of(api, "way") > 0, LIMIT_S)
     [plan] = api.get("/v1/schedules", site="way")["items"]
     assert [(one["station"], one["need_wh"]) for one in plan["stays"]] == [(meter.station, 9_000)]
-    assert max(plan["load_w"]) <= 11_000
+    assert max(plan["load_w"]) <= 8_000
+    assert power_of(api, "way") <= 8_000
 
     now_s = int(time.time())
     answer = api.operate("/v1/sites/way/limits", {"import_limit_w": 0, "to": now_s + 600})
@@ -104,6 +112,12 @@ def test_bad_sites_and_limits_are_refused(api: Api) -> None:
     refused(send("/v1/sites", json=body | {"zone": "Mars"}), 422, "malformed")
     refused(send("/v1/sites", json=body | {"stations": [{"station": 9_999}]}), 404, "unknown-station")
     refused(send("/v1/sites", json=body | {"stations": [{"station": meter.station, "lines": [3]}]}), 422, "malformed")
+    good: Json = {"limit_w": 5, "stations": [meter.station]}
+    bad: list[Json] = [{"stations": [meter.station + 1]}, {"limit_w": 0}, {"stations": []}, {"limit_w": "5"}]
+    for wrong in bad:
+        refused(send("/v1/sites", json=body | {"circuits": [good | wrong]}), 422, "malformed")
+    refused(send("/v1/sites", json=body | {"circuits": [good] * 51}), 422, "malformed")
+    refused(send("/v1/sites", json=body | {"circuits": [good | {"limit_w": 5.0}]}), 400, "not-json")
     assert send("/v1/sites", json=body).status_code == 201
     assert send("/v1/sites", json=body | {"import_limit_w": 5}).status_code == 200
     refused(send("/v1/sites", json=body | {"site": "other"}), 409, "station-elsewhere")
@@ -116,6 +130,68 @@ def test_bad_sites_and_limits_are_refused(api: Api) -> None:
     refused(api.http.get("/v1/sites/none/set-points"), 404, "unknown-site")
     refused(api.http.get("/v1/schedules?site=none"), 404, "unknown-site")
     refused(api.http.get("/v1/sites/NONE"), 422, "malformed")
+
+
+def test_grid_operator_limits_a_site_and_ends_what_it_commanded_itself(api: Api) -> None:
+    meter, driver = new_meter(api), new_driver(api)
+    api.operate("/v1/sites", site_of("grid", meter, import_limit_w=11_000))
+    driver.authorise(api, meter.station)
+    wait_until(lambda: planned(api, "grid") and power_of(api, "grid") > 0, LIMIT_S)
+    events = began(Subscriber(api, "/v1/sites/grid/stream"))
+    path, to_s = "/v1/sites/grid/limits", int(time.time()) + 600
+
+    ours = api.operate(path, {"import_limit_w": 4_000, "to": to_s})["limit"]
+    answer = api.http.post(path, json={"import_limit_w": 2_000, "to": to_s}, headers=GRID)
+    assert answer.status_code == 201, answer.text
+    theirs = answer.json()["limit"]
+    assert (ours["by"], theirs["by"]) == ("operator", "grid-operator")
+    assert sum(one["power_w"] for one in answer.json()["set_points"]) <= 2_000
+    assert 0 < power_of(api, "grid") <= 2_000
+
+    refused(api.operator_http.delete(f"{path}/{theirs['number']}"), 403, "limit-of-another")
+    refused(api.http.delete(f"{path}/{ours['number']}", headers=GRID), 403, "limit-of-another")
+    ended = [api.http.delete(f"{path}/{theirs['number']}", headers=GRID) for _ in range(2)]
+    assert [one.status_code for one in ended] == [200, 200]
+    assert ended[0].json()["limit"] == ended[1].json()["limit"]
+    assert ended[0].json()["limit"] == theirs | {"ended_at": ended[0].json()["limit"]["ended_at"]}
+    assert sum(one["power_w"] for one in ended[0].json()["set_points"]) == power_of(api, "grid") > 2_000
+    listed = api.get(path)["items"]
+    assert [(one["number"], one["by"], one["ended_at"] is None) for one in listed] == [
+        (ours["number"], "operator", True),
+        (theirs["number"], "grid-operator", False),
+    ]
+    wait_until(lambda: events.named().count("limit") == 3, LIMIT_S)
+
+
+def test_grid_operator_may_do_nothing_else(api: Api) -> None:
+    meter = new_meter(api)
+    api.operate("/v1/sites", site_of("closed", meter))
+    later, path = {"import_limit_w": 0, "to": int(time.time()) + 600}, "/v1/sites/closed/limits"
+
+    for privileged in ("accounts", "deposits", "stations", "tariffs", "settlements", "sites"):
+        refused(api.http.post(f"/v1/{privileged}", json={}, headers=GRID), 401, "unauthorised")
+    for token in ({}, {"Authorization": f"Bearer {GRID_TOKEN}x"}, {"Authorization": f"Basic {GRID_TOKEN}"}):
+        answer = api.http.post(path, json=later, headers=token)
+        refused(answer, 401, "unauthorised")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        refused(api.http.delete(f"{path}/1", headers=token), 401, "unauthorised")
+    refused(api.http.delete(f"{path}/999999", headers=GRID), 404, "unknown-limit")
+    refused(api.http.delete("/v1/sites/none/limits/1", headers=GRID), 404, "unknown-site")
+    refused(api.http.delete(f"{path}/one", headers=GRID), 422, "malformed")
+    refused(api.http.post("/v1/sites/none/limits", json=later, headers=GRID), 404, "unknown-site")
+    assert api.get(path)["items"] == []
+
+
+def test_without_a_grid_operator_the_operators_token_alone_opens_limits(
+    with_contracts: SavedSite, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with with_contracts.restored(tmp_path_factory.mktemp("alone")) as at, running(at) as backend:
+        backend.operate("/v1/sites", site_of("alone", new_meter(backend)))
+        body = {"import_limit_w": 0, "to": int(time.time()) + 600}
+        for headers in ({"Authorization": "Bearer"}, {"Authorization": "Bearer None"}, GRID):
+            answer = backend.http.post("/v1/sites/alone/limits", json=body, headers=headers)
+            refused(answer, 401, "unauthorised")
+        assert backend.operate("/v1/sites/alone/limits", body)["limit"]["by"] == "operator"
 
 
 def test_plan_goes_on_when_the_backend_is_started_again(

@@ -11,7 +11,14 @@ from backend.adapters.sql.database import SqlStore
 from backend.application.needs import Needs
 from backend.application.records import StationRecord
 from backend.application.scheduling import Scheduling
-from backend.application.site_records import LimitCommand, ScheduleRecord, SetPoint, SiteStation, SiteTerms
+from backend.application.site_records import (
+    Commander,
+    LimitCommand,
+    ScheduleRecord,
+    SetPoint,
+    SiteStation,
+    SiteTerms,
+)
 from backend.application.sites import Sites
 from domain.need import ChargingNeed, SignedNeed
 from domain.reading import MeterReading, VerifiedMeterReading
@@ -119,7 +126,17 @@ class World:
             unit.tariffs.published(tariff)
 
     def limit(self, watts: int, from_s: int | None = None, to_s: int | None = None) -> ScheduleRecord:
-        """A limit command; the plan that follows from it."""
+        """The operator's limit command; the plan that follows from it."""
+        return self.command(watts, from_s, to_s)[1]
+
+    def command(
+        self,
+        watts: int,
+        from_s: int | None = None,
+        to_s: int | None = None,
+        by: Commander = Commander.OPERATOR,
+    ) -> tuple[LimitCommand, ScheduleRecord]:
+        """A limit command, and the plan that follows from it."""
         begins_s = self.now_s if from_s is None else from_s
         command = LimitCommand(
             site=0,
@@ -127,8 +144,13 @@ class World:
             from_s=begins_s,
             to_s=begins_s + 3_600 if to_s is None else to_s,
             taken_at_s=0,
+            commanded_by=by,
         )
-        return self.scheduling.command(SITE, command)[1]
+        return self.scheduling.command(SITE, command)
+
+    def end(self, number: int, by: Commander = Commander.OPERATOR) -> ScheduleRecord:
+        """Ends a limit; the plan that follows from it."""
+        return self.scheduling.end(SITE, number, by)[1]
 
     def plan(self) -> ScheduleRecord:
         """The plan once everything was looked at."""

@@ -63,6 +63,25 @@ def test_a_weak_token_is_refused(environment: dict[str, str], token: str) -> Non
         load_settings(environment)
 
 
+def test_there_is_no_grid_operator_unless_it_is_given_a_token(environment: dict[str, str], tmp_path: Path) -> None:
+    assert load_settings(environment).grid_operator_token is None
+    (tmp_path / "grid").write_text("fedcba9876543210\n")
+    settings = load_settings(environment | {"WATTLEDGER_GRID_OPERATOR_TOKEN_FILE": str(tmp_path / "grid")})
+
+    assert settings.grid_operator_token == "fedcba9876543210"
+    assert "fedcba9876543210" not in repr(settings)
+
+
+@pytest.mark.parametrize("token", ["", "short", "0123456789abcde\x07f", "0123456789abcdé", TOKEN])
+def test_token_of_a_grid_operator_that_is_weak_or_the_operators_is_refused(
+    environment: dict[str, str], tmp_path: Path, token: str
+) -> None:
+    (tmp_path / "grid").write_text(token)
+
+    with pytest.raises(SettingsInvalid, match="WATTLEDGER_GRID_OPERATOR_TOKEN_FILE names a file with"):
+        load_settings(environment | {"WATTLEDGER_GRID_OPERATOR_TOKEN_FILE": str(tmp_path / "grid")})
+
+
 def test_evidence_is_embedded_and_kept_for_ever_unless_told_otherwise(environment: dict[str, str]) -> None:
     settings = load_settings(environment)
 

@@ -2,17 +2,24 @@
 
 import csv
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
 
 from backend.cli.main import app
+from backend.cli.plan_result import write_schedule
+from domain.schedule.check import check
+from domain.schedule.plan import Schedule
 from scripts.anvil import ROOT
 
 HEADER = "session,arrival,departure,energy_kwh"
 MORNING = "2019-07-10T08:00:00-07:00,2019-07-10T12:00:00-07:00"
 ACN = ROOT / "data" / "acn_jpl_2019-07-08_2019-07-21.csv"
 ACN_DAY_LINES = 40
+
+
+LIMITED = "session,arrival,departure,energy_kwh,station,lines,least_power"
 
 
 class Planned:
@@ -141,6 +148,172 @@ def test_plan_in_weeks_meets_every_need(plan: Planned, monkeypatch: pytest.Monke
     assert plan.status == 0, plan.text
     assert "planned in 4 parts" in plan.text
     assert [plan.energy_wh(f"s{day}") for day in range(1, 29)] == [day * 1000 + 123 for day in range(1, 29)]
+
+
+# --- conductors, circuits, least power ---------------------------------------------------------
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[Schedule]:
+    """Schedules that were written, none of which breaks anything."""
+    written: list[Schedule] = []
+
+    def write(schedule: Schedule, out: Path, zone: ZoneInfo) -> int:
+        assert [str(one) for one in check(schedule)] == []
+        written.append(schedule)
+        return write_schedule(schedule, out, zone)
+
+    monkeypatch.setattr("backend.cli.plan.write_schedule", write)
+    return written
+
+
+def most_w(plan: Planned, *sessions: str) -> int:
+    """The most that these sessions are planned to draw together in a slot."""
+    by_slot: dict[str, int] = {}
+    for line in plan.lines:
+        if line["session"] in sessions:
+            by_slot[line["slot_start"]] = by_slot.get(line["slot_start"], 0) + int(line["power_w"])
+    return max(by_slot.values())
+
+
+def test_conductors_limit_sessions_that_draw_from_them(plan: Planned, checked: list[Schedule]) -> None:
+    stays = (f"a,{MORNING},9,,0,", f"b,{MORNING},9,,0,", f"c,{MORNING},9,,1 2,", f"d,{MORNING},9,,,")
+    plan.run(plan.file(*stays, header=LIMITED), "--line-limit", "6,40,40", "--demand-charge", "1")
+
+    assert plan.status == 0, plan.text
+    assert most_w(plan, "a", "b") <= 6_000
+    assert [plan.energy_wh(session) >= 8_990 for session in "ab"].count(True) >= 1
+    assert plan.energy_wh("c") >= 8_999
+    assert [vehicle.lines for vehicle in checked[0].problem.vehicles] == [(0,), (0,), (1, 2), (0, 1, 2)]
+
+
+def test_circuits_limit_sessions_at_their_stations(plan: Planned, checked: list[Schedule]) -> None:
+    stays = (f"a,{MORNING},9,A1,,", f"b,{MORNING},9,A2,,", f"c,{MORNING},9,B1,,", f"d,{MORNING},9,,,")
+    words = ("--circuit", "5=A*", "--circuit", "3 = A2, B1", "--tou", "00:00=0.3,11:00=0.1")
+    plan.run(plan.file(*stays, header=LIMITED), *words, "--zone", "America/Los_Angeles")
+
+    assert plan.status == 0, plan.text
+    assert most_w(plan, "a", "b") <= 5_000
+    assert most_w(plan, "b", "c") <= 3_000
+    assert most_w(plan, "a") == 5_000
+    assert most_w(plan, "d") == 6_600
+    assert checked[0].problem.site.circuits_w == (5_000, 3_000)
+
+
+@pytest.mark.parametrize(
+    ("words", "column", "least_w"),
+    [
+        (("--least-power", "6A"), "", 4_140),
+        (("--least-power", "6 a", "--lines", "1"), "", 1_380),
+        (("--least-power", "7.5A", "--lines", "0 2", "--volts", "120"), "", 1_800),
+        (("--least-power", "1500W"), "", 1_500),
+        (("--least-power", "1.5kW"), "6A", 4_140),
+        (("--volts", "100"), "6A", 1_800),
+        ((), "900W", 900),
+    ],
+)
+def test_least_power_is_kept_or_nothing_flows(
+    plan: Planned, checked: list[Schedule], words: tuple[str, ...], column: str, least_w: int
+) -> None:
+    stays = (f"a,{MORNING},5.1,,,{column}", f"b,{MORNING},7.3,,,{column}")
+    plan.run(plan.file(*stays, header=LIMITED), "--demand-charge", "10", *words)
+
+    assert plan.status == 0, plan.text
+    assert {int(vehicle.least_power_w) for vehicle in checked[0].problem.vehicles} == {least_w}
+    powers = {int(line["power_w"]) for line in plan.lines} - {0}
+    assert min(powers) >= least_w - 4
+    assert plan.energy_wh("a") + plan.energy_wh("b") == 12_400
+
+
+def test_vehicle_that_charges_with_less_than_the_least_power_has_its_own_alone(
+    plan: Planned, checked: list[Schedule]
+) -> None:
+    plan.run(plan.file(f"a,{MORNING},5.1"), "--demand-charge", "10", "--least-power", "6A", "--power", "3")
+
+    assert {int(line["power_w"]) for line in plan.lines} == {0, 3_000}
+    assert plan.energy_wh("a") == 5_100 // 750 * 750
+    assert len(checked) == 1
+
+
+def test_need_below_what_the_least_power_brings_is_told(plan: Planned) -> None:
+    plan.run(plan.file(f"a,{MORNING},0.2", f"b,{MORNING},5"), "--least-power", "6A")
+
+    assert plan.status == 0, plan.text
+    assert "the site's limits or the least power do not let more through" in plan.text
+    assert "session a gets 0.0% of 0.200 kWh" in plan.text
+    assert plan.energy_wh("b") == 5_000
+
+
+def test_recorded_days_are_planned_under_all_limits(
+    plan: Planned, checked: list[Schedule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.cli.plan.AT_ONCE_PAIRS", 5_000)
+    words = ("--demand-charge", "15.51", "--least-power", "6A", "--lines", "0 1", "--line-limit", "60,60,60")
+    plan.run(ACN, *words, "--circuit", "30=AG-1F*", "--circuit", "10=AG-1F01,AG-1F02", "--compare", "llf")
+
+    assert plan.status == 0, plan.text
+    assert "planned in 2 parts" in plan.text
+    problem = checked[0].problem
+    assert {vehicle.circuits_bp for vehicle in problem.vehicles} == {(10_000, 10_000), (10_000, 0), (0, 0)}
+    assert checked[0].charged_wh.sum() > 0.99 * sum(vehicle.need_wh for vehicle in problem.vehicles)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--least-power", "6"), "--least-power '6' is no least power; write 6A, 1380W or 1.38kW"),
+        (("--least-power", "-6A"), "is no least power"),
+        (("--least-power", "nanA"), "is no least power"),
+        (("--least-power", "5.9A"), "vehicles draw 6 to 80 A, or nothing"),
+        (("--least-power", "81A"), "vehicles draw 6 to 80 A, or nothing"),
+        (("--least-power", "0W"), "lets nothing flow"),
+        (("--lines", "3"), "--lines '3' names no conductors"),
+        (("--lines", "0 0"), "names no conductors"),
+        (("--lines", ""), "names no conductors"),
+        (("--line-limit", "20"), "'20' is not three powers in kW"),
+        (("--line-limit", "20,20,nan"), "is not three powers in kW"),
+        (("--line-limit", "20,20,0"), "lets nothing flow"),
+        (("--line-limit", "1,20,20", "--least-power", "6A"), "conductor 0 lets 3000 W of it through"),
+        (("--circuit", "A1"), "is no power in kW with stations; write 40=A1,A2"),
+        (("--circuit", "40="), "is no power in kW with stations"),
+        (("--circuit", "40=A1,"), "is no power in kW with stations"),
+        (("--circuit", "nan=A1"), "is no power in kW with stations"),
+        (("--circuit", "0=A1"), "lets nothing flow"),
+        (("--circuit", "40=C*"), "no session is at a station 'C*'; there are A1, A2"),
+        (("--circuit", "40=A1,a1"), "no session is at a station 'a1'"),
+        (("--circuit", "40=A*") * 51, "is there 51 times; a site has at most 50 circuits"),
+        (("--circuit", "4=A1", "--least-power", "6A"), "circuit 1 lets 4000 W of it through: it could never charge"),
+        (("--import-limit", "4", "--least-power", "6A"), "the site's connection lets 4000 W of it through"),
+    ],
+)
+def test_limit_that_cannot_be_is_explained(plan: Planned, words: tuple[str, ...], why: str) -> None:
+    plan.run(plan.file(f"a,{MORNING},3,A1,,", f"b,{MORNING},3,A2,,", header=LIMITED), *words)
+
+    assert plan.status == 2
+    assert why in plan.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (",4,", "line 2: lines '4' names no conductors"),
+        (",0;1,", "names no conductors"),
+        (",,6", "line 2: least_power '6' is no least power"),
+        (",,3A", "line 2: least_power 3A: vehicles draw 6 to 80 A"),
+    ],
+)
+def test_line_with_a_limit_that_cannot_be_is_named(plan: Planned, fields: str, why: str) -> None:
+    plan.run(plan.file(f"a,{MORNING},3{',' + fields}", header=LIMITED))
+
+    assert plan.status == 2
+    assert why in plan.text
+
+
+def test_circuit_needs_a_file_that_names_stations(plan: Planned) -> None:
+    plan.run(plan.file(f"a,{MORNING},3"), "--circuit", "40=A1")
+
+    assert plan.status == 2
+    assert "--circuit needs stations: the session file has no column" in plan.text
 
 
 # --- days on which clocks change ---------------------------------------------------------------

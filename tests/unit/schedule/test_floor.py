@@ -21,16 +21,23 @@ LEAST_W = 1_380
     problems(slots=6, vehicles=5) | problems(slots=6, vehicles=5, gives=True, demand=True),
     st.lists(st.integers(0, 10), min_size=5, max_size=5),
     st.sampled_from([None, (9_000, 5_000, 4_000)]),
+    st.sampled_from([(), (5_000, 7_000)]),
     st.integers(0, 3),
 )
 def test_plan_above_least_power_breaks_nothing(
-    drawn: Problem, tenths: list[int], lines: tuple[int, int, int] | None, first: int
+    drawn: Problem, tenths: list[int], lines: tuple[int, int, int] | None, circuits: tuple[int, ...], first: int
 ) -> None:
     stays = [
-        replace(v, least_power_w=PowerW(v.power_w * share // 10), lines=(number % 3,))
+        replace(
+            v,
+            least_power_w=PowerW(v.power_w * share // 10),
+            lines=((0,), (1, 2), (0, 1, 2))[number % 3],
+            circuits_bp=((10_000, 0), (10_000, 3_333), (0, 10_000))[number % 3] if circuits else (),
+        )
         for number, (v, share) in enumerate(zip(drawn.vehicles, tenths, strict=False))
     ]
-    drawn = replace(drawn, vehicles=tuple(stays), site=replace(drawn.site, line_limit_w=lines))
+    site = replace(drawn.site, line_limit_w=lines, circuits_w=circuits)
+    drawn = replace(drawn, vehicles=tuple(stays), site=site)
     plan = floored(by_program(Columns.of(drawn)), first_slots=first)
     assert not check(plan)
 
@@ -48,6 +55,16 @@ def test_energy_below_the_least_is_gathered_and_nothing_lost() -> None:
     plan = floored(relaxed, first_slots=0)
     assert int(plan.import_wh.sum()) == 1_000
     assert not check(plan)
+
+
+def test_energy_is_gathered_where_a_circuit_has_room() -> None:
+    stays = [vehicle(f"s{n}", need_wh=1_000, least_power_w=LEAST_W, circuits_bp=(10_000,)) for n in range(3)]
+    demand = demand_charge(to_slot=4)
+    relaxed = by_program(Columns.of(problem(*stays, demands=(demand,), circuits_w=(4_000,))))
+    assert {one.rule for one in check(relaxed)} == {"least power"}
+    plan = floored(relaxed, first_slots=0)
+    assert not check(plan)
+    assert plan.charged_wh.tolist() == [1_000] * 3
 
 
 def test_program_of_the_first_slots_takes_turns_under_a_limit() -> None:
