@@ -132,6 +132,20 @@ def test_energy_that_was_given_back_is_taken_off_and_others_energy_is_not_counte
     assert [(stay.station, stay.charged_wh) for stay in stays(world)] == [(11, 3_000), (12, 0), (11, 3_800)]
 
 
+def test_first_reading_of_a_session_counts_from_the_one_before_it(world: World) -> None:
+    at(world, 1)
+    opening = world.authorise(11, 9_000, 0.5)
+    world.reads(11, 400, opening)
+    at(world, 2)
+    world.reads(11, 100, NOBODY)
+    at(world, 3)
+    session = world.authorise(11, 9_000, 1)
+    world.reads(11, 250, session)
+    at(world, 3.5)
+    world.reads(11, 50, session)
+    assert {stay.session: stay.charged_wh for stay in stays(world)} == {opening: 0, session: 300}
+
+
 def test_session_that_no_reading_names_began_with_its_authorisation_and_charged_nothing(world: World) -> None:
     at(world, 1)
     session = world.authorise(11, 9_000, 2)

@@ -180,12 +180,25 @@ def test_leave_is_tried_for_a_day_and_then_forgotten(world: World) -> None:
     assert world.client.asked == 23
 
 
-def test_leaves_of_days_ago_are_not_said_at_all(world: World) -> None:
+class CountingSigner:
+    """Knows how often it signed."""
+
+    address = SIGNER.address
+    count = 0
+
+    def sign(self, digest: bytes) -> bytes:
+        self.count += 1
+        return SIGNER.sign(digest)
+
+
+def test_leaves_of_days_ago_are_neither_signed_nor_said(world: World) -> None:
     world.clock.time_s = START_S + 60 + LEAVE_SAID_FOR_S
+    signer = CountingSigner()
     for number in range(3):
-        world.needs.leave(stay(number), at(59 + number), SIGNER)
+        world.needs.leave(stay(number), at(59 + number), signer)
     world.needs.say_all()
     assert world.departures() == [START_S + 61]
+    assert signer.count == 1
 
 
 def test_need_of_a_session_that_is_over_is_not_said(world: World) -> None:
