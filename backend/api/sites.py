@@ -206,7 +206,10 @@ def _add_schedules(routes: APIRouter, services: Services) -> None:
 
     @routes.get("/sites/{site}/stream", responses=streamed(m.EVENTS_EXAMPLE), response_class=StreamingResponse)
     def stream_set_points(site: SiteName, last_event: LastEventId = None) -> StreamingResponse:
-        """Server-sent events `set-points`: those that changed, all of them at the beginning of each slot."""
+        """Server-sent events `set-points`: those that changed, all of them at the beginning of each slot.
+
+        Events `limit`: each limit of the site that is commanded or ended.
+        """
         serial = services.scheduling.sites.get(site).serial
         return Subscription(services.feed, SITES, serial).answer(last_event)
 

@@ -86,12 +86,43 @@ class _Repair:
         self._parts, self._left = _apart(columns, taken_wh - given_wh)
 
     def run(self) -> None:
+        wanted_wh = self.columns.of_vehicle(self.taken_wh)
         for number in np.unique(self.columns.vehicle[_between(self.taken_wh, self.given_wh, self._least_wh)]):
             pairs = np.arange(self.columns.first[number], self.columns.first[number + 1])
             movable = self.columns.problem.vehicles[number].battery is None
             self._lift(pairs, movable=movable)
         while self._fell_below() or self._passed_battery() or self._passed_site() or self._passed_apart():
             pass
+        self._give_back(wanted_wh - self.columns.of_vehicle(self.taken_wh))
+
+    def _give_back(self, lost_wh: Ints) -> None:
+        """Gives vehicles without a battery what the repair took, at their least or above, where least is drawn."""
+        columns, net_wh = self.columns, self.taken_wh - self.given_wh
+        drawn_wh = columns.by_slot(net_wh)
+        self._room_wh = self._most_wh - drawn_wh
+        self._parts, self._left = _apart(columns, net_wh)
+        for number in np.flatnonzero(lost_wh > 0):
+            if columns.problem.vehicles[number].battery is not None:
+                continue
+            pairs, lost = np.arange(columns.first[number], columns.first[number + 1]), int(lost_wh[number])
+            for pair in self._roomy(pairs, lost, drawn_wh):
+                before, room = int(self.taken_wh[pairs].sum()), columns.most_wh[pair] - self.taken_wh[pair]
+                self._move(pair, max(0, min(lost, int(room), self._room_of(pair))))
+                self._lift(pairs, movable=True)
+                lost -= int(self.taken_wh[pairs].sum()) - before
+                if lost <= 0:
+                    break
+
+    def _roomy(self, pairs: Ints, lost: int, drawn_wh: Ints) -> list[int]:
+        """Pairs of a vehicle that can take more, at its least or above with what its others can spare."""
+        taken_wh, least_wh, slots = self.taken_wh[pairs], self._least_wh[pairs], self.columns.slot[pairs]
+        room_wh = np.minimum(self.columns.most_wh[pairs] - taken_wh, self._room_wh[slots])
+        for part, left in zip(self._parts[:, self.columns.vehicle[pairs[0]]], self._left, strict=True):
+            room_wh = np.minimum(room_wh, left[slots] // part) if part else room_wh
+        spare = int(np.maximum(0, taken_wh - least_wh)[taken_wh > 0].sum())
+        fits = (room_wh > 0) & (taken_wh + room_wh >= least_wh) & (taken_wh + lost + spare >= least_wh)
+        found: list[int] = pairs[fits][np.argsort(drawn_wh[slots[fits]], kind="stable")].tolist()
+        return found
 
     def _passed_apart(self) -> bool:
         return self._passed_line() or self._passed_circuit()

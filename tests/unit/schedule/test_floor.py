@@ -57,6 +57,15 @@ def test_energy_below_the_least_is_gathered_and_nothing_lost() -> None:
     assert not check(plan)
 
 
+def test_energy_of_several_slots_below_the_least_makes_one_above_it() -> None:
+    one = vehicle(need_wh=1_900, power_w=4_000, least_power_w=3_600)
+    relaxed = optimum(problem(one, prices=(1_000, 1_001, 1_002, 1_003), import_limit_w=(2_000, 4_000, 4_000, 0)))
+    assert relaxed.import_wh.tolist() == [500, 1_000, 400, 0]
+    plan = floored(relaxed, first_slots=0)
+    assert not check(plan)
+    assert plan.import_wh.tolist() == [0, 1_000, 900, 0]
+
+
 def test_energy_is_gathered_where_a_circuit_has_room() -> None:
     stays = [vehicle(f"s{n}", need_wh=1_000, least_power_w=LEAST_W, circuits_bp=(10_000,)) for n in range(3)]
     demand = demand_charge(to_slot=4)
