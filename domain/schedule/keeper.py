@@ -71,44 +71,44 @@ class Keeper:
             self._fit(moment, slot, fresh)
         found = {}
         for session, stay in self._stays.items():
-            if stay.missing_wh and slot < stay.last:
-                wh = int(stay.planned_wh[slot - stay.first])
+            if stay.missing_wh and slot < stay.last and (wh := int(stay.planned_wh[slot - stay.since])):
                 stay.missing_wh -= wh
                 found[session] = wh * SECONDS_PER_HOUR // slot_s
         return found
 
     def _follow(self, moment: Moment, slot: int) -> list[Stay]:
         """Lets go who left. Returns those who are not as the plan knows them: new, or with another need."""
-        rows, limits = 1 + len(moment.circuits_w), (moment.limit_w, moment.circuits_w)
+        limits = (moment.slot_s, moment.limit_w, moment.circuits_w)
         if limits != self._limits:
-            self._limits, self._room, self._stays, self._free_wh = limits, Room(rows, slot), {}, 0
+            self._limits, self._room, self._stays, self._free_wh = limits, _empty(moment, slot), {}, 0
         room, stays, fresh = self._room, self._stays, []
         for vehicle in moment.vehicles:
             stay = stays.get(vehicle.session)
             if stay is None or _differs(stay, vehicle, slot):
-                fresh.append(Stay.of(vehicle, slot, moment.slot_s, rows))
+                fresh.append(Stay.of(vehicle, slot, moment.slot_s, room.group_of(vehicle)))
         if fresh or len(stays) > len(moment.vehicles):
             kept = {vehicle.session for vehicle in moment.vehicles} - {stay.vehicle.session for stay in fresh}
             for session in [session for session in stays if session not in kept]:
                 stay = stays.pop(session)
                 if slot < stay.last:
-                    room.put(stay, slot, np.zeros(stay.last - slot, dtype=np.int64))
+                    room.put(stay, slot, np.zeros(stay.last - slot))
         return fresh
 
     def _fit(self, moment: Moment, slot: int, fresh: Sequence[Stay]) -> None:
         room = self._room_at(moment)
         self._stays.update((stay.vehicle.session, stay) for stay in fresh)
-        stays = [stay for stay in self._stays.values() if slot < stay.last and stay.missing_wh > 0]
+        stays = [stay for stay in self._stays.values() if stay.possible_wh(slot)]
         if not stays:
             return
         self.arrivals += len(fresh)
-        room.hold(max(stay.last for stay in stays), slot)
+        last = max(stay.last for stay in stays)
+        room.hold(last, slot)
         room.look(stays)
-        price = _price(moment, max(stay.last for stay in stays) - slot)
-        haste = self._hastes(moment, slot, room, stays)
-        all_fit = [self._fits(stay, slot, room, price, haste) for stay in fresh if stay.missing_wh > 0]
+        price = _price(moment, last - slot)
+        self._hurry(moment, slot, stays)
+        all_fit = [self._fits(stay, slot, price) for stay in fresh if stay.possible_wh(slot)]
         if not all(all_fit) or self._loss_micro > self._most_loss_micro:
-            self._replan(moment, slot, room, price, stays, haste)
+            self._replan(moment, slot, price, stays)
 
     def _room_at(self, moment: Moment) -> Room:
         """With room up to the peak that is paid for, expected, or planned anyway."""
@@ -124,34 +124,34 @@ class Keeper:
             self._free_wh = max(planned_wh, int(level_w * hours))
         self._free_wh = min(self._free_wh, self._limit_wh)
         room.most[0] = self._free_wh * WHOLE_BP
-        room.most[1:] = [int(watts * hours) * WHOLE_BP for watts in moment.circuits_w]
         return room
 
-    def _hastes(self, moment: Moment, slot: int, room: Room, stays: Sequence[Stay]) -> dict[Stay, float]:
-        """What a Wh of each stay costs more with each slot that it waits, micro-euro."""
-        parts = np.array([stay.parts[1:] for stay in stays]) / WHOLE_BP
-        wanted = np.array([stay.possible_wh(slot) for stay in stays])
+    def _hurry(self, moment: Moment, slot: int, stays: Sequence[Stay]) -> None:
+        """Sets the haste of each stay."""
+        parts, most = self._room.parts[1:], self._room.most[1:]
         hours = moment.slot_s / SECONDS_PER_HOUR
-        busy_h = (wanted @ parts) / np.maximum(1, room.most[1:] / WHOLE_BP) * hours
-        busy = (parts * busy_h**2).max(axis=1, initial=0.0) * self._haste * hours
-        full = np.array([stay.most_wh * (stay.last - slot) for stay in stays])
-        return dict(zip(stays, busy * (_AT_LEAST + wanted / full), strict=True))
+        wanted = [stay.possible_wh(slot) for stay in stays]
+        busy_h = parts @ self._room.by_group(stays, wanted) / np.maximum(WHOLE_BP, most) * hours
+        busy = (parts * busy_h[:, None] ** 2).max(axis=0, initial=0.0) / WHOLE_BP * self._haste * hours
+        for stay, wanted_wh, most_haste in zip(
+            stays, wanted, busy[[stay.group for stay in stays]].tolist(), strict=True
+        ):
+            stay.haste = most_haste * (_AT_LEAST + wanted_wh / (stay.most_wh * (stay.last - slot)))
 
-    def _fits(self, stay: Stay, slot: int, room: Room, price: Floats, haste: Mapping[Stay, float]) -> bool:
+    def _fits(self, stay: Stay, slot: int, price: Floats) -> bool:
         """Plans the cheapest room that is left for the stay; whether it is enough."""
         wanted = stay.possible_wh(slot)
-        mine = _own(stay, slot, price, haste)
-        left = room.left_wh(stay, slot)
+        mine = _own(stay, slot, price)
+        left = self._room.left_wh(stay, slot)
         planned = cheapest(left, mine, wanted)
-        room.put(stay, slot, planned)
+        self._room.put(stay, slot, planned)
         if left.min() < stay.most_wh:
-            alone = cheapest(np.full(len(mine), stay.most_wh), mine, wanted)
+            alone = cheapest(np.full(len(mine), float(stay.most_wh)), mine, wanted)
             self._loss_micro += float((planned - alone) @ mine)
         return bool(planned.sum() >= wanted)
 
-    def _replan(
-        self, moment: Moment, slot: int, room: Room, price: Floats, stays: list[Stay], haste: Mapping[Stay, float]
-    ) -> None:
+    def _replan(self, moment: Moment, slot: int, price: Floats, stays: Sequence[Stay]) -> None:
+        room = self._room
         self.replans += 1
         self._loss_micro = 0.0
         changes = np.flatnonzero(np.diff(price)) + 1 + slot
@@ -161,11 +161,10 @@ class Keeper:
         kw_price = moment.demand.price_micro_per_kw if moment.demand else 0
         asked = Asked(
             stays=stays,
-            wanted_wh=np.array([stay.possible_wh(slot) for stay in stays]),
             edges=edges,
             price=price[edges[:-1] - slot],
             most=most,
-            haste=np.array([haste[stay] for stay in stays]),
+            parts=room.parts,
             free_wh=self._free_wh,
             peak_price=kw_price / WH_PER_KWH * SECONDS_PER_HOUR / moment.slot_s,
         )
@@ -178,11 +177,18 @@ class Keeper:
             self._free_wh += int(np.ceil(above_wh - 1e-6))
             room.most[0] = self._free_wh * WHOLE_BP
             lengths = np.diff(edges)
-            even = np.floor(energy_wh / lengths + 1e-7).astype(np.int64)
-            for stay, row in zip(stays, even, strict=True):
-                room.put(stay, slot, np.repeat(row, lengths)[: stay.last - slot])
+            even_wh = np.floor(energy_wh / lengths + 1e-7)
+            room.put_all(stays, slot, np.repeat(even_wh, lengths, axis=1))
         room.look(stays)
-        _refill(slot, room, price, stays, haste)
+        _refill(slot, room, price, stays)
+
+
+def _empty(moment: Moment, slot: int) -> Room:
+    """The site's room with the limits of its circuits."""
+    hours = moment.slot_s / SECONDS_PER_HOUR
+    room = Room(1 + len(moment.circuits_w), slot)
+    room.most[1:] = [int(watts * hours) * WHOLE_BP for watts in moment.circuits_w]
+    return room
 
 
 def _differs(stay: Stay, vehicle: Vehicle, slot: int) -> bool:
@@ -192,21 +198,20 @@ def _differs(stay: Stay, vehicle: Vehicle, slot: int) -> bool:
     return stay.last <= slot and stay.missing_wh > 0
 
 
-def _refill(slot: int, room: Room, price: Floats, stays: Sequence[Stay], haste: Mapping[Stay, float]) -> None:
+def _refill(slot: int, room: Room, price: Floats, stays: Sequence[Stay]) -> None:
     """Each gets the cheapest and earliest of what it has and what is left, those first who can wait least.
 
     Nobody's plan gets dearer or smaller, so an optimum stays one: it only comes earlier.
     """
     for stay in sorted(stays, key=lambda stay: stay.last - stay.missing_wh / stay.most_wh):
-        planned = stay.planned_wh[slot - stay.first :]
-        left = np.minimum(room.left_wh(stay, slot) + planned, stay.most_wh)
-        room.put(stay, slot, cheapest(left, _own(stay, slot, price, haste), stay.possible_wh(slot)))
+        left = np.minimum(room.left_wh(stay, slot) + stay.ahead_wh(slot), stay.most_wh)
+        room.put(stay, slot, cheapest(left, _own(stay, slot, price), stay.possible_wh(slot)))
 
 
-def _own(stay: Stay, slot: int, price: Floats, haste: Mapping[Stay, float]) -> Floats:
+def _own(stay: Stay, slot: int, price: Floats) -> Floats:
     """The price for a stay in its slots from this one on."""
     count = stay.last - slot
-    own: Floats = price[:count] + haste[stay] * np.arange(count)
+    own: Floats = price[:count] + stay.haste * np.arange(count)
     return own
 
 

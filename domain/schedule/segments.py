@@ -14,7 +14,7 @@ from highspy._core import _Highs  # highspy.Highs, a wrapper, writes to the stan
 
 from domain.bidding.stay import WHOLE_BP
 from domain.errors import PlanNotFound
-from domain.schedule.columns import Floats, Ints
+from domain.schedule.columns import Bools, Floats, Ints
 from domain.schedule.room import Stay
 from domain.units import WH_PER_KWH
 
@@ -27,17 +27,16 @@ DUAL_SIMPLEX, PRIMAL_SIMPLEX = 1, 4
 class Asked:
     """Money is micro-euro per Wh.
 
-    `edges` are slots; `price` by segment; `most` what a slot holds by row (room.py), the site's own limit first;
-    `haste` what a stay's Wh costs more with each slot that it waits. Up to `free_wh` in a slot the peak is free, what
-    the highest is above costs `peak_price`.
+    `edges` are slots, the one that begins first; `price` by segment; `most` what a slot holds by row (room.py), the
+    site's own limit first; `parts` by row and group. Up to `free_wh` in a slot the peak is free, what the highest is
+    above costs `peak_price`.
     """
 
     stays: Sequence[Stay]
-    wanted_wh: Ints
     edges: Ints
     price: Floats
-    most: Ints
-    haste: Floats
+    most: Floats
+    parts: Floats
     free_wh: int
     peak_price: float
 
@@ -61,7 +60,7 @@ class Segments:
         last = np.array([stay.last for stay in asked.stays])
         there = asked.edges[:-1] < last[:, None]
         highs.setOptionValue("time_limit", highs.getRunTime() + self._limit_s)
-        highs.passModel(_program(asked, there, self._unmet))
+        _pass(highs, asked, there, self._unmet)
         highs.run()
         status = highs.getModelStatus()
         if status == highspy.HighsModelStatus.kUnknown:
@@ -82,37 +81,59 @@ class Segments:
         return self._highs.getModelStatus()
 
 
-def _program(asked: Asked, there: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]", unmet: float) -> highspy.HighsLp:
-    """Variables: Wh by stay and segment, those it is there for, and what the highest slot needs above the free."""
+def _pass(highs: _Highs, asked: Asked, there: Bools, unmet: float) -> None:
+    """Variables: Wh by stay and segment, those it is there for, and what the highest slot needs above the free.
+
+    As arrays: a HighsLp would take longer to fill than to solve.
+    """
     lengths = np.diff(asked.edges).astype(float)
     stay, segment = np.nonzero(there)
     pairs, needs = len(stay), len(asked.stays)
     most_wh = np.array([each.most_wh for each in asked.stays], dtype=float)
-    parts = np.array([each.parts for each in asked.stays]).T / WHOLE_BP
+    wanted_wh = np.array([each.possible_wh(int(asked.edges[0])) for each in asked.stays], dtype=float)
+    haste = np.array([each.haste for each in asked.stays])
+    parts = asked.parts[:, [each.group for each in asked.stays]] / WHOLE_BP
     limits = asked.most / WHOLE_BP
     limits[0] = asked.free_wh
-    row_of = np.full((len(limits), len(lengths)), -1)
     limit, where = np.nonzero((parts * most_wh) @ there > limits[:, None])
-    row_of[limit, where] = needs + np.arange(len(limit))
-    peaks = np.flatnonzero(limit == 0)
-    at, pair = np.nonzero((row_of[:, segment] >= 0) & (parts[:, stay] > 0))
-    row = np.concatenate((stay, row_of[at, segment[pair]], needs + peaks))
-    col = np.concatenate((np.arange(pairs), pair, np.full(len(peaks), pairs)))
-    value = np.concatenate((np.ones(pairs), parts[at, stay[pair]], -lengths[where[peaks]]))
-    order = row.argsort(kind="stable")
-    rows = needs + len(limit)
+    start, index, value = _matrix(parts, lengths, (stay, segment), (limit, where))
     middle = asked.edges[segment] + lengths[segment] / 2 - asked.edges[0]
-    early = EARLY_MICRO_PER_WH / middle.max() + asked.haste[stay]
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = pairs + 1, rows
-    lp.col_cost_ = np.append(asked.price[segment] + early * middle - unmet - asked.peak_price, asked.peak_price)
-    lp.col_lower_ = np.zeros(pairs + 1)
+    early = EARLY_MICRO_PER_WH / middle.max() + haste[stay]
     above_wh = max(0.0, asked.most[0] / WHOLE_BP - asked.free_wh)
-    lp.col_upper_ = np.append(most_wh[stay] * lengths[segment], above_wh)
-    lp.row_lower_ = np.full(rows, -np.inf)
-    lp.row_upper_ = np.concatenate((asked.wanted_wh.astype(float), limits[limit] * lengths[where]))
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = np.concatenate(([0], np.bincount(row, minlength=rows).cumsum()))
-    lp.a_matrix_.index_ = col[order]
-    lp.a_matrix_.value_ = value[order]
-    return lp
+    highs.passModel(
+        pairs + 1,
+        needs + len(limit),
+        len(index),
+        int(highspy.MatrixFormat.kColwise),
+        int(highspy.ObjSense.kMinimize),
+        0.0,
+        np.append(asked.price[segment] + early * middle - unmet - asked.peak_price, asked.peak_price),
+        np.zeros(pairs + 1),
+        np.append(most_wh[stay] * lengths[segment], above_wh),
+        np.full(needs + len(limit), -np.inf),
+        np.concatenate((wanted_wh, limits[limit] * lengths[where])),
+        start,
+        index,
+        value,
+        np.full(pairs + 1, int(highspy.HighsVarType.kContinuous)),
+    )
+
+
+def _matrix(
+    parts: Floats, lengths: Floats, pairs: tuple[Ints, Ints], limits: tuple[Ints, Ints]
+) -> tuple[Ints, Ints, Floats]:
+    """By column: where each begins, the rows of its entries and their values.
+
+    A row for each stay, then one for each limit and segment in which it counts.
+    """
+    (stay, segment), (limit, where) = pairs, limits
+    needs = parts.shape[1]
+    row_of = np.full((1 + len(parts), len(lengths)), -1)
+    row_of[1 + limit, where] = needs + np.arange(len(limit))
+    rows = row_of.T[segment]
+    rows[:, 0] = stay
+    values = np.vstack((np.ones(needs), parts)).T[stay]
+    used = (rows >= 0) & (values > 0)
+    peaks = np.flatnonzero(limit == 0)
+    start = np.concatenate(([0], used.sum(axis=1).cumsum()))
+    return start, np.concatenate((rows[used], needs + peaks)), np.concatenate((values[used], -lengths[where[peaks]]))

@@ -7,6 +7,7 @@ does what its fault says. What nobody may exceed but a policy can, the site's li
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from domain.schedule.plan import Schedule
 from domain.schedule.problem import NO_POWER, DemandCharge, Prices, Problem, Site, Slots, Vehicle
 from domain.units import SECONDS_PER_HOUR, EnergyWh, PowerW, UnixSeconds
 
-_FIELDS = tuple(field.name for field in fields(Vehicle))
+_PUT = tuple(getattr(Vehicle, field.name).__set__ for field in fields(Vehicle))
+_VALUES = attrgetter(*(field.name for field in fields(Vehicle)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ class _Stay:
     def move(self, power_w: int, seconds: int) -> tuple[int, int]:
         """Takes or gives what the set-point and physics allow, Wh."""
         vehicle, battery = self.true, self.true.battery
+        if not power_w and battery is None:
+            return 0, 0
         if power_w < 0 and battery is not None:
             most_wh = min(-power_w, vehicle.export_power_w) * seconds // SECONDS_PER_HOUR
             given_wh = max(0, min(most_wh, self.stored_wh - battery.floor_wh))
@@ -199,7 +203,7 @@ class _Simulation:
             now_s=UnixSeconds(start_s),
             ends_s=UnixSeconds(end_s),
             slot_s=end_s - start_s,
-            vehicles=tuple(self._seen(stay, start_s) for stay in self._present.values()),
+            vehicles=self._seen(start_s),
             import_micro_per_kwh=self._bought[slot:to_slot],
             export_micro_per_kwh=self._sold[slot:to_slot],
             carbon_micro_per_kwh=self._carbon[slot:to_slot],
@@ -216,12 +220,12 @@ class _Simulation:
     def _published(self, slot: int) -> int:
         return self._course.published[slot] if self._course.published else len(self._course.slots)
 
-    def _seen(self, stay: _Stay, now_s: int) -> Vehicle:
+    def _seen(self, now_s: int) -> tuple[Vehicle, ...]:
         """A silent meter tells what it told last."""
         if not self._course.faults:
-            return stay.look()
-        fault = self._fault(stay.true.session, now_s - 1)
-        return stay.seen if fault and fault.silent else stay.look()
+            return tuple([stay.look() for stay in self._present.values()])
+        found = ((stay, self._fault(stay.true.session, now_s - 1)) for stay in self._present.values())
+        return tuple(stay.seen if fault and fault.silent else stay.look() for stay, fault in found)
 
     def _fault(self, session: str, time_s: int) -> Fault | None:
         if not self._course.faults:
@@ -282,6 +286,7 @@ class _Peak:
         self._peak_w = int(demand.peak_w)
         self._interval = -1
         self._used_wh = 0
+        self._so_far: DemandSoFar | None = None
 
     def runs(self, slot: int) -> bool:
         return self._demand.from_slot <= slot < self._demand.to_slot
@@ -295,20 +300,24 @@ class _Peak:
             self._peak_w, self._used_wh = max(self._peak_w, mean_w), 0
 
     def so_far(self, slots: Slots) -> DemandSoFar:
-        return DemandSoFar(
-            price_micro_per_kw=self._demand.price_micro_per_kw,
-            until_s=UnixSeconds(slots.edges_s[self._demand.to_slot]),
-            interval_s=self._demand.interval_s,
-            peak_w=PowerW(self._peak_w),
-            used_wh=EnergyWh(max(0, self._used_wh)),
-        )
+        """The same object for as long as it stays so."""
+        used_wh = max(0, self._used_wh)
+        if self._so_far is None or (self._so_far.peak_w, self._so_far.used_wh) != (self._peak_w, used_wh):
+            self._so_far = DemandSoFar(
+                price_micro_per_kw=self._demand.price_micro_per_kw,
+                until_s=UnixSeconds(slots.edges_s[self._demand.to_slot]),
+                interval_s=self._demand.interval_s,
+                peak_w=PowerW(self._peak_w),
+                used_wh=EnergyWh(used_wh),
+            )
+        return self._so_far
 
 
 def _updated(vehicle: Vehicle, missing_wh: int, battery: Battery | None, spare_wh: int) -> Vehicle:
     """The vehicle as it is now. It was checked when it came, and is not again in each slot."""
     found: Vehicle = object.__new__(Vehicle)
-    for name in _FIELDS:
-        object.__setattr__(found, name, getattr(vehicle, name))
+    for put, value in zip(_PUT, _VALUES(vehicle), strict=True):
+        put(found, value)
     object.__setattr__(found, "need_wh", EnergyWh(missing_wh))
     object.__setattr__(found, "battery", battery)
     object.__setattr__(found, "spare_wh", EnergyWh(spare_wh))
