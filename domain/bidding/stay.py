@@ -56,6 +56,11 @@ class Battery:
         missing_wh = max(0, min(target_wh, self.capacity_wh) - self.stored_wh)
         return EnergyWh(-(-missing_wh * WHOLE_BP // self.efficiency_bp))
 
+    @property
+    def room_wh(self) -> EnergyWh:
+        """What can be charged until it is full, rounded down."""
+        return EnergyWh((self.capacity_wh - self.stored_wh) * WHOLE_BP // self.efficiency_bp)
+
     def target_wh(self, need_wh: int) -> EnergyWh:
         """What is stored once so much was charged."""
         return EnergyWh(min(self.capacity_wh, self.stored_wh + need_wh * self.efficiency_bp // WHOLE_BP))

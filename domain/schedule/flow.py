@@ -252,7 +252,7 @@ def _chargeable_wh(columns: Columns) -> Ints:
     possible = columns.possible_wh.copy()
     for number, vehicle in enumerate(columns.problem.vehicles):
         if vehicle.battery is not None:
-            possible[number] = min(possible[number], vehicle.battery.need_wh(vehicle.battery.capacity_wh))
+            possible[number] = min(possible[number], vehicle.battery.room_wh)
     return possible
 
 

@@ -122,6 +122,13 @@ def test_what_a_flow_cannot_say_goes_to_the_program() -> None:
         assert not check(optimum(other))
 
 
+def test_last_wh_that_would_overfill_a_battery_is_not_charged() -> None:
+    """678 Wh are left, which 968.6 Wh at 70 % would fill."""
+    pack = battery(capacity_wh=1_115, stored_wh=437, floor_wh=101, efficiency_bp=7_000)
+    found = optimum(problem(vehicle(need_wh=1_429, battery=pack)))
+    assert (found.charged_wh.tolist(), check(found)) == ([968], [])
+
+
 def test_battery_that_only_charges_is_filled_to_its_capacity_at_most() -> None:
     full = vehicle(need_wh=3_000, battery=battery(capacity_wh=10_000, stored_wh=9_100, efficiency_bp=9_000))
     found = optimum(problem(full))
