@@ -60,8 +60,11 @@ class AuctionZone:
         own.wait(MODULE_DELAY_S)
         self.terms = ZoneTerms(zone=ZONE, grid=GRID, import_limit_wh=EnergyWh(10**6), export_limit_wh=EnergyWh(10**6))
         own.send(self.house.functions.setZone(ZONE, (GRID, 0, 10**6, 10**6)))
-        for at, driver in enumerate(own.drivers()):
-            own.send(accounts.functions.setDriverKey(driver, address_of(_driver_key(driver))), f"driver {at}")
+        name_key = accounts.functions.setDriverKey
+        own.send_together(
+            (name_key(driver, address_of(_driver_key(driver))), f"driver {at}")
+            for at, driver in enumerate(own.drivers())
+        )
         self.domain = SigningDomain(own.web3.eth.chain_id, bytes.fromhex(self.house.address[2:]))
         self.interval_s = UnixSeconds((self._now_s() // MARKET_INTERVAL_S + 4) * MARKET_INTERVAL_S)
 

@@ -1,6 +1,7 @@
 """A small consortium on a fresh chain, with keys in memory: what the benchmarks settle for."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import coincurve
@@ -30,6 +31,8 @@ OPERATOR_DEPOSIT_MICRO = 10**12
 WITHDRAWAL_DELAY_S = 3_600
 MODULE_DELAY_S = 7 * 86_400
 CLOSE_AFTER_S, SETTLE_WITHIN_S = 900, 21_600
+GAS = 500_000_000
+"""The limit of each transaction; half a block."""
 OTHER_ACCOUNTS = ("house", "dust", "governor", "operator")
 _ZERO = "0x" + "00" * 20
 
@@ -73,13 +76,31 @@ class Consortium:
         """Signs, sends and waits; ValueError if the chain reverts it."""
         key = self.key(sender)
         nonce = self.web3.eth.get_transaction_count(key.address)
-        fields = {"from": key.address, "nonce": nonce, "gasPrice": 0, "gas": 500_000_000}
+        fields = {"from": key.address, "nonce": nonce, "gasPrice": 0, "gas": GAS}
         signed = key.sign_transaction(call.build_transaction(fields))  # type: ignore[arg-type]
         self.web3.eth.send_raw_transaction(signed.raw_transaction)
         receipt = self.web3.eth.wait_for_transaction_receipt(signed.hash, timeout=60, poll_latency=0.02)
         if receipt["status"] != 1:
             raise ValueError(f"transaction {signed.hash.hex()} was reverted")
         return receipt
+
+    def send_together(self, calls: Iterable[tuple[ContractFunction, str]]) -> None:
+        """Sends calls, each with the name of its sender, in one block; ValueError if the chain reverts one of them."""
+        chain_id, nonces, sent = self.web3.eth.chain_id, dict[str, int](), 0
+        self._request("evm_setAutomine", False)
+        for call, sender in calls:
+            key = self.key(sender)
+            if sender not in nonces:
+                nonces[sender] = self.web3.eth.get_transaction_count(key.address)
+            fields = {"from": key.address, "nonce": nonces[sender], "gasPrice": 0, "gas": GAS, "chainId": chain_id}
+            signed = key.sign_transaction(call.build_transaction(fields))  # type: ignore[arg-type]
+            self.web3.eth.send_raw_transaction(signed.raw_transaction)
+            nonces[sender], sent = nonces[sender] + 1, sent + 1
+        self._request("evm_mine")
+        self._request("evm_setAutomine", True)
+        done = [receipt["status"] for receipt in self.web3.eth.get_block_receipts("latest")]
+        if done != [1] * sent:
+            raise ValueError(f"{sent} transactions were sent, of {len(done)} in the block {done.count(1)} succeeded")
 
     def deployed(self, artifact: Artifact, *args: object) -> Contract:
         """Deploys a contract."""
@@ -90,7 +111,7 @@ class Consortium:
 
     def wait(self, seconds: int) -> None:
         """Moves the chain's clock on."""
-        self.web3.provider.make_request(RPCEndpoint("evm_increaseTime"), [seconds])
+        self._request("evm_increaseTime", seconds)
 
     def settle(self, data: bytes) -> TxReceipt:
         """Settles a batch; ValueError if a row was set aside."""
@@ -188,8 +209,11 @@ class Consortium:
         deposits = dict.fromkeys(self.drivers(), DEPOSIT_MICRO) | {number: OPERATOR_DEPOSIT_MICRO}
         self.send(token.functions.mint(operator, sum(deposits.values())), "operator")
         self.send(token.functions.approve(escrow.address, sum(deposits.values())), "operator")
-        for account, amount_micro in deposits.items():
-            self.send(escrow.functions.deposit(account, amount_micro), "operator")
+        deposit = escrow.functions.deposit
+        self.send_together((deposit(account, amount_micro), "operator") for account, amount_micro in deposits.items())
+
+    def _request(self, method: str, *parameters: object) -> None:
+        self.web3.provider.make_request(RPCEndpoint(method), list(parameters))
 
     def _publish(self, operator: int) -> None:
         third = DAY_S // len(CHARGE_PRICES)

@@ -56,8 +56,11 @@ class Served:
         return {service["name"]: service["pid"] for service in self.facts["services"]}
 
     def command(self, *more: str) -> list[str]:
-        folder = ("--folder", str(self.folder), "--port", str(self.port))
-        return [sys.executable, "-m", "scripts.serve", *folder, *self.options, *more]
+        return [sys.executable, "-m", "scripts.serve", *self.words(*more)]
+
+    def words(self, *more: str) -> list[str]:
+        """What follows the program's name."""
+        return ["--folder", str(self.folder), "--port", str(self.port), *self.options, *more]
 
     def start(self) -> None:
         """Until it says that it is up."""

@@ -1,6 +1,8 @@
 """The main job as a user runs it: a day in, a table, a report and an audit out; then four tamperings, all named."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.anvil import ROOT
+from tests import programs
 
 DAY = "2019-07-20"
 """A Saturday with few sessions, so that the test is quick."""
@@ -24,10 +27,21 @@ class Outcome:
 
 def demo(folder: Path, *options: str) -> Outcome:
     command = [sys.executable, "-m", "scripts.demo", "--folder", str(folder), *options]
-    done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
-    return Outcome(done.returncode, done.stdout + done.stderr, folder)
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            text, _ = process.communicate(timeout=LIMIT_S)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # With the chain, the backend and the oracles that it started.
+            raise
+    return Outcome(process.returncode, text, folder)
 
 
 @pytest.fixture(scope="module")
@@ -134,24 +148,31 @@ def test_no_key_and_no_token_is_in_a_log(tampered: Outcome) -> None:
         assert not any(secret in text for secret in secrets)
 
 
+def refused(folder: Path, *options: str) -> tuple[int, str]:
+    """How a demo ends that never begins, and all that it says."""
+    done = programs.run("scripts.demo", "--folder", str(folder / "day"), *options)
+    assert not (folder / "day" / "deployment.json").exists()
+    return done.returncode, done.stdout + done.stderr
+
+
 def test_day_without_sessions_is_refused_with_the_days_that_there_are(tmp_path: Path) -> None:
-    outcome = demo(tmp_path / "day", "--date", "2001-01-01")
-    assert outcome.status == 1
-    assert "2019-07-08" in outcome.text
-    assert "Traceback" not in outcome.text
+    status, text = refused(tmp_path, "--date", "2001-01-01")
+    assert status == 1
+    assert "2019-07-08" in text
+    assert "Traceback" not in text
 
 
 def test_text_that_is_no_day_is_refused_with_an_example(tmp_path: Path) -> None:
-    outcome = demo(tmp_path / "day", "--date", "2019-13-40")
-    assert outcome.status == 2
-    assert "write it as YYYY-MM-DD, such as 2019-07-10" in outcome.text
+    status, text = refused(tmp_path, "--date", "2019-13-40")
+    assert status == 2
+    assert "write it as YYYY-MM-DD, such as 2019-07-10" in text
 
 
 def test_file_that_is_not_there_or_no_sessions_file_is_refused(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.csv"
     nonsense.write_text("a,b\n1,2\n")
     for path in (tmp_path / "nowhere.csv", nonsense):
-        outcome = demo(tmp_path / "day", "--sessions", str(path))
-        assert outcome.status == 1
-        assert path.name in outcome.text
-        assert "Traceback" not in outcome.text
+        status, text = refused(tmp_path, "--sessions", str(path))
+        assert status == 1
+        assert path.name in text
+        assert "Traceback" not in text

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from scripts.anvil import free_port
-from tests.e2e.serving import PARTS, WATTLEDGER, Served, audit, check_audit, run, serving, wait_until
+from tests import programs
+from tests.e2e.serving import PARTS, WATTLEDGER, Served, check_audit, run, serving, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_site_is_planned_live(served: Served) -> None:
 
 
 def test_second_platform_in_the_same_folder_is_refused(served: Served) -> None:
-    done = run([*served.command(), "--port", str(free_port())])
+    done = programs.run("scripts.serve", *served.words("--port", str(free_port())))
     assert done.returncode == 1
     assert "a platform runs in" in done.stdout
     assert served.settled() > 0
@@ -73,7 +74,7 @@ def test_folder_that_was_begun_otherwise_is_refused(
 ) -> None:
     (tmp_path / "serve.json").write_text((served.folder / "serve.json").read_text())
     other = Served(tmp_path, served.options)
-    done = run([*other.command(), *options])
+    done = programs.run("scripts.serve", *other.words(*options))
     assert done.returncode == 1
     assert words in done.stdout
     assert "or another --folder" in done.stdout
@@ -85,11 +86,11 @@ def test_folder_whose_chain_is_missing_or_damaged_is_refused_and_left_alone(serv
     shutil.copytree(served.folder / "keys", folder / "keys")
     (folder / "backend" / "wattledger.sqlite").write_bytes(b"a database")
     other = Served(folder, served.options)
-    done = run(other.command())
+    done = programs.run("scripts.serve", *other.words())
     assert done.returncode == 1
     assert "chain.json.gz is missing" in done.stdout
     (folder / "chain.json.gz").write_bytes(b"damaged")
-    done = run(other.command())
+    done = programs.run("scripts.serve", *other.words())
     assert done.returncode == 1
     assert "cannot be read" in done.stdout
     assert (folder / "backend" / "wattledger.sqlite").read_bytes() == b"a database"
@@ -107,7 +108,7 @@ def test_folder_whose_chain_is_missing_or_damaged_is_refused_and_left_alone(serv
 def test_option_that_cannot_be_meant_is_refused(
     tmp_path: Path, options: tuple[str, ...], status: int, words: str
 ) -> None:
-    done = run([*Served(tmp_path / "data", []).command(), *options])
+    done = programs.run("scripts.serve", *Served(tmp_path / "data", []).words(*options))
     assert done.returncode == status
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -115,7 +116,7 @@ def test_option_that_cannot_be_meant_is_refused(
 
 def test_port_that_is_taken_is_refused_before_anything_starts(served: Served, tmp_path: Path) -> None:
     other = Served(tmp_path / "data", served.options, port=served.port)
-    done = run(other.command())
+    done = programs.run("scripts.serve", *other.words())
     assert done.returncode == 1
     assert f"port {served.port} at 127.0.0.1 is taken" in done.stdout
 
@@ -141,7 +142,7 @@ def test_audit_that_cannot_run_says_why_and_ends_with_2(served: Served, wrong: t
         "--evidence": str(served.folder / "backend" / "evidence"),
         "--deployment": str(served.folder / "deployment.json"),
     } | dict([wrong])
-    done = audit(*(word for option in options.items() for word in option))
+    done = programs.run("backend.cli.main", "audit", *(word for option in options.items() for word in option))
     assert done.returncode == 2, done.stdout + done.stderr
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +25,7 @@ from domain.compression import compress
 from domain.errors import Malformed
 from domain.evidence import unpack
 from scripts.anvil import ROOT
+from tests import programs
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -129,16 +129,8 @@ def test_audit_of_a_real_chain_in_steps_is_the_audit_in_one(lived: tuple[Record,
 
 
 def audited(record: Record, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "backend.cli", "audit", "--rpc", record.rpc, "--evidence", str(record.evidence)]
-    return subprocess.run(
-        [*command, "--deployment", str(record.deployment_file), *options],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    subject = ("--rpc", record.rpc, "--evidence", str(record.evidence), "--deployment", str(record.deployment_file))
+    return programs.run("backend.cli.main", "audit", *subject, *options)
 
 
 def test_command_writes_a_report_and_goes_on_after_its_checkpoint(

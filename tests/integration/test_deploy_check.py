@@ -1,20 +1,18 @@
 """Anybody can compare a deployments file with the chain and with a build of their own; each difference has a name."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from scripts.anvil import ROOT
 from scripts.chain import connect
 from scripts.compile import compiled
 from scripts.deploy import run
 from scripts.inspection import FIXED, Inspector, inspect_published
 from scripts.plan import Role, plan_of
+from tests import programs
 from tests.integration.deployed import (
     AUDITOR,
     DEPLOYER,
@@ -59,15 +57,7 @@ def test_deployment_as_published_has_no_differences(at: Deployed) -> None:
 
 def test_command_reads_only_and_says_who_holds_what(at: Deployed) -> None:
     block = at.web3.eth.block_number
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.deploy", "--check", str(at.file), "--rpc", at.rpc],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = programs.run("scripts.deploy", "--check", str(at.file), "--rpc", at.rpc)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"of {GOVERNOR.address} (open): governor\n" in done.stdout
     assert f"account 3 of {DEPLOYER.address} (closed): none\n" in done.stdout

@@ -5,7 +5,6 @@ import os
 import shutil
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,8 +49,9 @@ from domain.units import (
     UnixSeconds,
 )
 from domain.wire import Json, authorisation_to_json, bms_to_json, meter_to_json, statement_to_json
-from scripts.anvil import ROOT, anvil, free_port
+from scripts.anvil import anvil, free_port
 from scripts.deploy import Deployer, Plan, connect
+from tests.programs import Program, start
 from tests.vectors.world import Key
 
 TOKEN = "a-token-for-tests-0123456789"
@@ -175,7 +175,7 @@ class Api:
 
     site: Site
     url: str
-    process: subprocess.Popen[bytes]
+    process: Program
     http: httpx.Client
     operator_http: httpx.Client
     domains: tuple[SigningDomain, SigningDomain] = field(init=False)
@@ -220,15 +220,7 @@ def running(at: Site, data: str = "data", **more: str) -> Iterator[Api]:
     """The backend as a process; it is asked to stop at the end, and made to if it does not."""
     port = free_port()
     environment = {**os.environ, **at.environment(data, PORT=str(port), **more)}
-    with (at.folder / f"{data}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "backend.main"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+    process = start("backend.main", out=at.folder / f"{data}.log", environment=environment)
     url = f"http://127.0.0.1:{port}"
     try:
         with _client(url) as http, _client(url, {"Authorization": f"Bearer {TOKEN}"}) as operator_http:
@@ -242,7 +234,7 @@ def _client(url: str, headers: dict[str, str] | None = None) -> httpx.Client:
     return httpx.Client(base_url=url, timeout=60, trust_env=False, headers=headers, verify=TLS)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: Program) -> None:
     process.terminate()
     try:
         process.wait(timeout=20)
@@ -251,7 +243,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=10)
 
 
-def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(http: httpx.Client, process: Program, log: Path) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:

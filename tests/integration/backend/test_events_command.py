@@ -12,15 +12,14 @@ import pytest
 
 from backend.cli.events import _cell
 from scripts.anvil import ROOT
+from tests import programs
 from tests.integration.backend.site import Api, new_driver, new_meter
 
 
 def run(api: Api, *options: str) -> subprocess.CompletedProcess[str]:
     at = api.site
     words = ["events", "--rpc", at.rpc, "--deployment", str(at.folder / "deployment.json"), *options]
-    return subprocess.run(
-        [sys.executable, "-m", "backend.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    return programs.run("backend.cli.main", *words)
 
 
 def exported(api: Api, *options: str) -> list[dict[str, Any]]:

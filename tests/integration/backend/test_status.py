@@ -2,29 +2,17 @@
 
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
-from scripts.anvil import ROOT
+from tests import programs
 from tests.integration.backend.refusals import wait_until
 from tests.integration.backend.site import Api, Site, running
 from tests.integration.backend.stated import stated
 
-WATTLEDGER = Path(sys.executable).parent / "wattledger"
-
 
 def shown(api: Api, *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [str(WATTLEDGER), "status", "--backend", api.url, *options],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return programs.run("backend.cli.main", "status", "--backend", api.url, *options)
 
 
 def test_counts_are_those_of_the_lists(own_site: Site) -> None:

@@ -1,10 +1,9 @@
 """Oracles as processes of their own: killed, stopped, and side by side."""
 
 import contextlib
+import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,18 +13,13 @@ from typing import Any
 import pytest
 
 from oracle.replay import plan_of
+from tests import programs
 from tests.integration.oracle.day import check_complete, run
+from tests.programs import Program
 
 
-def start(arguments: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    with log.open("ab") as errors:
-        return subprocess.Popen(
-            [sys.executable, "-m", "oracle.cli", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            cwd=Path(__file__).parents[3],
-        )
+def start(arguments: list[str], log: Path) -> Program:
+    return programs.start("oracle.cli", *arguments, out=Path(os.devnull), err=log)
 
 
 def spooled(path: Path) -> dict[tuple[str, int, int], str]:

@@ -1,9 +1,8 @@
 """Recorded weeks replayed live: what has happened is caught up with, and nothing is signed before its time."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from oracle.cli import app
+from tests import programs
+from tests.programs import Program
 
 HEADER = (
     "arrival,departure,requested_energy (kWh),delivered_energy (kWh),station_id,session_id,estimated_departure,claimed"
@@ -58,17 +59,11 @@ def site(make_site: MakeSite, now: datetime) -> Any:
 
 
 @contextmanager
-def running(site: Any, service: str, since: datetime) -> Iterator["subprocess.Popen[bytes]"]:
+def running(site: Any, service: str, since: datetime) -> Iterator[Program]:
     command = site.command(service, "--from", since.isoformat(), "--zone", zone_of(since), map_name="live.json")
     at = command.index("--date")
-    with (site.folder / f"{service}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "oracle.cli", *command[:at], *command[at + 2 :]],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            cwd=Path(__file__).parents[3],
-        )
+    words, log = [*command[:at], *command[at + 2 :]], site.folder / f"{service}.log"
+    process = programs.start("oracle.cli", *words, out=Path(os.devnull), err=log)
     try:
         yield process
     finally:

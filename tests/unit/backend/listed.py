@@ -27,6 +27,7 @@ from domain.chain import BlockRef, ChainEvent
 from domain.session import Session, SessionAuthorisation
 from domain.tariff import Direction, Tariff
 from domain.units import AccountId, EnergyWh, MoneyMicro, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
+from tests.unit.backend.stores import new_store
 
 ALL = Page(-1, 500)
 OPERATOR = b"\x0f" * 20
@@ -36,8 +37,7 @@ STATIONS, ACCOUNTS, STATEMENTS = range(1, 5), range(1, 9), range(1, 26)
 @contextmanager
 def filled_store(folder: Path) -> Iterator[SqlStore]:
     """A store with some of everything."""
-    opened = SqlStore(folder / "wattledger.sqlite")
-    opened.upgrade()
+    opened = new_store(folder / "wattledger.sqlite")
     with opened.write() as unit:
         _members(unit)
         _outbox(unit)

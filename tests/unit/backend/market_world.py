@@ -18,6 +18,7 @@ from domain.order_cancel import cancel_digest
 from domain.signing import SigningDomain
 from domain.tariff import Direction
 from domain.units import AccountId, EnergyWh, PriceMicroPerKwh, UnixSeconds
+from tests.unit.backend.stores import new_store
 from tests.vectors.world import Key, tariff
 
 DOMAIN = SigningDomain(31337, b"\xaa" * 20)
@@ -74,8 +75,7 @@ class World:
 @contextmanager
 def market_world(folder: Path) -> Iterator[World]:
     """A zone in which the grid's account, Alice and Bob may order; a stranger did not join."""
-    store = SqlStore(folder / "wattledger.sqlite")
-    store.upgrade()
+    store = new_store(folder / "wattledger.sqlite")
     with store.write() as unit:
         for account, key in KEYS.items():
             unit.accounts.opened(account, bytes([account] * 20), key.address)

@@ -27,6 +27,7 @@ from domain.signing import SigningDomain
 from domain.tariff import Direction, Tariff
 from domain.units import AccountId, EnergyWh, MoneyMicro, PowerW, PriceMicroPerKwh, StationId, TariffId, UnixSeconds
 from tests.unit.backend.market_world import FakeClock
+from tests.unit.backend.stores import new_store
 from tests.vectors.world import Key
 
 DOMAIN = SigningDomain(31337, b"\xac" * 20)
@@ -179,8 +180,7 @@ class World:
 @contextmanager
 def site_world(folder: Path) -> Iterator[World]:
     """Three stations of one operator and one that meters its plants; three drivers; one price for days."""
-    store = SqlStore(folder / "wattledger.sqlite")
-    store.upgrade()
+    store = new_store(folder / "wattledger.sqlite")
     clock = FakeClock(START_S)
     with store.write() as unit:
         unit.accounts.opened(OPERATOR, bytes([OPERATOR] * 20), None)

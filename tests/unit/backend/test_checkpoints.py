@@ -12,9 +12,9 @@ import pytest
 
 from backend.adapters.sql import checkpoints
 from backend.adapters.sql.checkpoints import LOG_LIMIT_PAGES, PAGE_BYTES, Checkpoints
-from backend.adapters.sql.database import SqlStore
 from domain.chain import BlockRef, ChainEvent
 from domain.units import UnixSeconds
+from tests.unit.backend.stores import new_store
 
 MEGABYTE = 1 << 20
 SQLITES_OWN_PAGES = 1_000
@@ -43,8 +43,7 @@ class Written:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "wattledger.sqlite"
-        self.store = SqlStore(self.file)
-        self.store.upgrade()
+        self.store = new_store(self.file)
         self.store.checkpoint()
         self.blocks = 0
 

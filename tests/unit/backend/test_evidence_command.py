@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from backend.adapters.evidence.embedded import EmbeddedEvidence
-from backend.adapters.sql.database import SqlStore
 from backend.cli.main import app
 from domain.cid import cid_of
 from domain.evidence import Manifest, manifest_blob
+from tests.unit.backend.stores import new_store
 
 
 def command(*words: str | Path) -> tuple[int, str]:
@@ -95,9 +95,7 @@ def test_archive_that_is_altered_is_not_imported_at_all(store: EmbeddedEvidence,
 
 def test_gc_tells_what_would_go_and_how_many_went(store: EmbeddedEvidence, folder: Path, tmp_path: Path) -> None:
     database = tmp_path / "wattledger.sqlite"
-    records = SqlStore(database)
-    records.upgrade()
-    records.close()
+    new_store(database).close()
     store.put(b"a")
     words = ("gc", "--evidence", folder, "--database", database, "--days", "366")
 

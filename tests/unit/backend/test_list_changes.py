@@ -17,12 +17,12 @@ from backend.application.subjects import Subject, subjects_of
 from domain.units import AccountId
 from scripts.compile import compiled
 from tests.unit.backend.listed import ALL, blocks, chain_event
+from tests.unit.backend.stores import new_store
 
 
 @pytest.fixture
 def own_store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = SqlStore(tmp_path / "wattledger.sqlite")
-    opened.upgrade()
+    opened = new_store(tmp_path / "wattledger.sqlite")
     yield opened
     opened.close()
 

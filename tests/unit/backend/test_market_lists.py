@@ -23,6 +23,7 @@ from backend.application.market import (
 from backend.application.ports import UnitOfWork
 from domain.units import AccountId
 from tests.unit.backend.market_world import DOMAIN, INTERVAL_S, KEYS, FakeClock, order
+from tests.unit.backend.stores import new_store
 from tests.unit.backend.test_lists import plans_of
 
 ALL = Page(-1, 500)
@@ -56,8 +57,7 @@ def filled(unit: UnitOfWork) -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
-    opened = SqlStore(tmp_path_factory.mktemp("market") / "wattledger.sqlite")
-    opened.upgrade()
+    opened = new_store(tmp_path_factory.mktemp("market") / "wattledger.sqlite")
     with opened.write() as unit:
         filled(unit)
     yield opened
@@ -140,8 +140,7 @@ def setting(from_s: int, fee: int) -> ZoneSetting:
 
 
 def test_terms_hold_from_their_time_and_pending_ones_are_replaced(tmp_path: Path) -> None:
-    store = SqlStore(tmp_path / "wattledger.sqlite")
-    store.upgrade()
+    store = new_store(tmp_path / "wattledger.sqlite")
     with store.write() as unit:
         unit.zones.terms_set(setting(100, 0), 100)
         unit.zones.terms_set(setting(1_000, 100), 200)
@@ -156,8 +155,7 @@ def test_terms_hold_from_their_time_and_pending_ones_are_replaced(tmp_path: Path
 
 @pytest.fixture
 def feed(tmp_path: Path) -> Iterator[Feed]:
-    opened = SqlStore(tmp_path / "wattledger.sqlite")
-    opened.upgrade()
+    opened = new_store(tmp_path / "wattledger.sqlite")
     yield Feed(opened, FakeClock())
     opened.close()
 

@@ -27,6 +27,7 @@ from domain.errors import EvidenceAltered
 from domain.evidence import Manifest, manifest_blob, pack
 from domain.statement import SignedStatement
 from domain.units import StationId, UnixSeconds
+from tests.unit.backend.stores import new_store
 from tests.vectors.world import ALICE, altered, busy_statement
 
 DAY_S = 86_400
@@ -132,8 +133,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    store = SqlStore(tmp_path / "wattledger.sqlite")
-    store.upgrade()
+    store = new_store(tmp_path / "wattledger.sqlite")
     yield World(store, EmbeddedEvidence(tmp_path / "evidence"), tmp_path / "evidence")
     store.close()
 

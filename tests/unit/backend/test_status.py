@@ -23,6 +23,7 @@ from backend.application.status import BLOCKS_BEHIND, LATE_S, Standing, Status
 from backend.cli.main import app
 from domain.units import UnixSeconds
 from tests.unit.backend.json_schema import faults
+from tests.unit.backend.stores import new_store
 
 NOW_S = UnixSeconds(1_800_000_000)
 SETTLE_WITHIN_S, CLOSE_AFTER_S = 21_600, 900
@@ -70,8 +71,7 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    made = SqlStore(tmp_path / "status.sqlite")
-    made.upgrade()
+    made = new_store(tmp_path / "status.sqlite")
     yield made
     made.close()
 

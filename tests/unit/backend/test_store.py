@@ -16,14 +16,14 @@ from backend.application.records import OutboxEntry, OutboxState, Receipt
 from domain.chain import BlockRef, ChainEvent
 from domain.session import Session, SessionAuthorisation
 from domain.units import AccountId, EnergyWh, MoneyMicro, PriceMicroPerKwh, StationId, UnixSeconds
+from tests.unit.backend.stores import new_store
 
 OPERATOR = b"\x0f" * 20
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = SqlStore(tmp_path / "data" / "wattledger.sqlite")
-    opened.upgrade()
+    opened = new_store(tmp_path / "data" / "wattledger.sqlite")
     yield opened
     opened.close()
 
