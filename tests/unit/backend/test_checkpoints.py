@@ -49,7 +49,8 @@ class Written:
 
     @property
     def log_bytes(self) -> int:
-        return Path(f"{self.file}-wal").stat().st_size
+        log = Path(f"{self.file}-wal")
+        return log.stat().st_size if log.exists() else 0
 
     def write(self, size_bytes: int) -> None:
         number = self.blocks
