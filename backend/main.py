@@ -28,7 +28,7 @@ from backend.adapters.chain.writer import ChainWriter, open_keystore
 from backend.adapters.clock import BlockClock, SystemClock
 from backend.adapters.evidence.embedded import EmbeddedEvidence
 from backend.adapters.evidence.kubo import KuboEvidence
-from backend.adapters.planner import SolverPlanner
+from backend.adapters.planner import PooledPlanner
 from backend.adapters.sql.database import SqlStore
 from backend.api.app import ApiOptions, create_app
 from backend.application.accounts import Accounts
@@ -156,12 +156,14 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
         try:
             store.upgrade()
             store.claim(_identity(reader, deployment))
-            platform = _platform(settings, deployment, reader, writer, store)
+            planner = PooledPlanner(settings.plan_deadline_ms / 1000)
+            platform = _platform(settings, deployment, reader, writer, store, planner)
             platform.services.intake.start()
             try:
                 yield platform
             finally:
                 platform.services.intake.stop()
+                planner.close()
         finally:
             store.close()
 
@@ -208,7 +210,12 @@ def main() -> None:
 
 
 def _platform(
-    settings: Settings, deployment: Deployment, reader: ChainReader, writer: ChainWriter, store: SqlStore
+    settings: Settings,
+    deployment: Deployment,
+    reader: ChainReader,
+    writer: ChainWriter,
+    store: SqlStore,
+    planner: PooledPlanner,
 ) -> Platform:
     clock = SystemClock()
     market_clock = clock if settings.market_clock == "system" else BlockClock()
@@ -257,7 +264,7 @@ def _platform(
         market=MarketLists(store),
         feed=Feed(store, clock),
         needs=Needs(store, clock, deployment.account_domain),
-        scheduling=Scheduling(store, clock, SolverPlanner(settings.plan_deadline_ms / 1000), Sites(store, clock)),
+        scheduling=Scheduling(store, clock, planner, Sites(store, clock)),
     )
     return Platform(settings, services, store, outbox, indexer, Retention(store, evidence, clock))
 

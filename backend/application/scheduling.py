@@ -1,12 +1,13 @@
 """Schedules of sites, made anew whenever something happened, and the set-points that follow from them.
 
-One site after the other, each within the planner's deadline. What is kept is enough to go on after a restart: the
-latest plan, the peak so far, limits and needs. Money does not depend on any of it.
+Sites are independent: some are planned at once, each within the planner's deadline. What is kept is enough to go on
+after a restart: the latest plan, the peak so far, limits and needs. Money does not depend on any of it.
 """
 
 import json
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ from domain.wire import Json
 READINGS_EVERY_S = 5
 """New readings alone make a plan anew this often at most."""
 MAX_SITES_AT_ONCE = 500
+PLANNED_AT_ONCE = 8
+"""Threads that look at sites; what takes long is done in the planner's processes."""
 PEAKS_AT_ONCE = 96
 
 log = structlog.get_logger()
@@ -60,13 +63,16 @@ class Scheduling:
     sites: Sites
     _seen: dict[int, tuple[_Seen, int]] = field(default_factory=dict)
     _pasts: Pasts = field(default_factory=Pasts)
-    _planning: threading.Lock = field(default_factory=threading.Lock)
+    _planning: dict[int, threading.Lock] = field(default_factory=dict)
 
     def advance(self) -> int:
         """Makes the plans anew that something happened to; how many."""
         with self.store.read() as unit:
             sites = unit.sites.page(Page(0, MAX_SITES_AT_ONCE))
-        return sum(self._look(site) for site in sites)
+        if len(sites) <= 1:
+            return sum(map(self._look, sites))
+        with ThreadPoolExecutor(min(PLANNED_AT_ONCE, len(sites)), thread_name_prefix="site") as threads:
+            return sum(threads.map(self._look, sites))
 
     def command(self, name: str, command: LimitCommand) -> tuple[LimitCommand, ScheduleRecord]:
         """Keeps a limit and makes the site's plan anew at once."""
@@ -94,12 +100,16 @@ class Scheduling:
 
     def _limited(self, name: str, command: LimitCommand) -> tuple[LimitCommand, ScheduleRecord]:
         site = self.sites.get(name)
-        with self._planning:
+        with self._lock(site):
             return command, self._plan(site, "limit")
+
+    def _lock(self, site: SiteRecord) -> threading.Lock:
+        """Nobody plans a site while somebody else does."""
+        return self._planning.setdefault(site.serial, threading.Lock())
 
     def _look(self, site: SiteRecord) -> bool:
         """Plans the site anew if that is due. What goes wrong at one site does not hold up the others."""
-        with self._planning:
+        with self._lock(site):
             try:
                 self._count_peak(site)
                 reason = self._due(site)

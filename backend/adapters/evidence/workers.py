@@ -5,17 +5,16 @@ ahead is bounded, and what is not asked for is dropped with its batch.
 """
 
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context
 from typing import Any, cast
 
+from backend.adapters.children import begin
 from backend.adapters.evidence.sources import blobs_at
 from backend.application.errors import WorkerDied
 from domain.audit.proofs import Blob, NoBlob, Proofs, Prover, StatementProof, VehicleProof
@@ -148,17 +147,8 @@ _provers: list[Prover] = []
 
 
 def _begin(place: str, secret: str | None, stations: SigningDomain, accounts: SigningDomain, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    begin(parent)
     _provers.append(Prover(blobs_at(place, secret=secret), stations=stations, accounts=accounts))
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process when the audit's ends, however that happens."""
-    process = parent_process()
-    if process is not None and process.pid == parent:
-        process.join()
-    os._exit(1)
 
 
 def _prove(wanted: Sequence[_Wanted]) -> list[Blob[StatementProof] | Blob[VehicleProof] | NoBlob]:
