@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from backend.adapters.sql import schedule_tables as s
@@ -155,15 +155,14 @@ class Sites:
 
     def open_sessions(self, stations: Iterable[int], now_s: int) -> dict[int, OpenSession]:
         """The latest session at each station that is valid now."""
-        table, found = t.sessions, dict[int, OpenSession]()
-        for station in stations:
-            query = select(table).where(table.c.station == station).order_by(table.c.serial.desc())
-            for row in self._connection.execute(query.limit(_SESSIONS_LOOKED_AT)).mappings():
-                if row["not_before_s"] <= now_s < row["expiry_s"]:
-                    names = OpenSession.__dataclass_fields__
-                    found[station] = OpenSession(**{name: row[name] for name in names})
-                    break
-        return found
+        of, table, names = t.stations, t.sessions, OpenSession.__dataclass_fields__
+        each = table.alias("each")
+        latest = select(each.c.serial, each.c.not_before_s, each.c.expiry_s).where(each.c.station == of.c.station)
+        some = latest.order_by(each.c.serial.desc()).limit(_SESSIONS_LOOKED_AT).correlate(of).subquery("latest")
+        valid = select(func.max(some.c.serial)).where(some.c.not_before_s <= now_s, some.c.expiry_s > now_s)
+        query = select(table).select_from(of.join(table, table.c.serial == valid.correlate(of).scalar_subquery()))
+        rows = self._among(query, of.c.station, stations)
+        return {row["station"]: OpenSession(**{name: row[name] for name in names}) for row in rows}
 
     def past_stays(self, stations: Iterable[int], from_s: int, to_s: int, limit: int) -> list[PastStay]:
         """Stays that began from `from_s` up to `to_s` and were over by `to_s`: the latest ones, by arrival."""
@@ -183,13 +182,12 @@ class Sites:
 
     def registers(self, stations: Iterable[int], time_s: int) -> dict[int, Register]:
         """What each meter showed last, up to a time."""
-        table, found = t.meter_readings, dict[int, Register]()
-        for station in stations:
-            query = select(table).where(table.c.station == station, table.c.time_s <= time_s)
-            row = self._connection.execute(query.order_by(table.c.sequence.desc()).limit(1)).mappings().first()
-            if row is not None:
-                found[station] = _register(row)
-        return found
+        of, table, each = t.stations, t.meter_readings, t.meter_readings.alias("each")
+        past = select(each.c.sequence).where(each.c.station == of.c.station, each.c.time_s <= time_s)
+        last = past.order_by(each.c.sequence.desc()).limit(1).correlate(of).scalar_subquery()
+        mine = and_(table.c.station == of.c.station, table.c.sequence == last)
+        rows = self._among(select(table).select_from(of.join(table, mine)), of.c.station, stations)
+        return {row["station"]: _register(row) for row in rows}
 
     def shown(self, station: int, from_s: int, to_s: int) -> list[Register]:
         """All that a meter showed from one time up to another, in order of time."""
