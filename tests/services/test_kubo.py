@@ -268,10 +268,10 @@ def test_stopped_daemon_is_unavailable_and_works_again_once_it_goes_on(node: Kub
         assert impatient.get(cid) == data
 
 
-def test_who_waits_behind_a_request_that_was_not_answered_is_told_at_once(node: KuboNode) -> None:
+def test_who_waits_behind_a_request_that_was_not_answered_is_told_at_once(node: KuboNode, store: KuboEvidence) -> None:
     assert node.process is not None
+    cid = store.put(fresh())
     with evidence_on(node, read_limit_s=1) as impatient:
-        cid = impatient.put(fresh())
         node.process.send_signal(signal.SIGSTOP)
         try:
             with pytest.raises(EvidenceUnavailable, match="Timeout"):
