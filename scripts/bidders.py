@@ -28,6 +28,7 @@ from oracle.set_points import SetPointFile
 from oracle.sitemap import SiteMap, read_site_map
 from oracle.visits import EndlessVisits, Visit
 from scripts.beside import Beside, beside, repeat
+from scripts.chain import ChainFailed
 from scripts.market import AT_ONCE, BIDDING_S, PLANS, SET_POINTS, Bidders, Contracts, NotOver, Traders
 from scripts.platform import Platform, PlatformFailed, read_json
 
@@ -160,7 +161,9 @@ class Trading:
 def main() -> None:
     """Bids until it is told to stop."""
     own = beside("bidders", __doc__, level=logging.INFO)
-    repeat(Trading(own).step, own.stopped, log, failures=(httpx.HTTPError, PlatformFailed))
+    # A chain that goes away in the middle of a call is an OSError.
+    failures = (httpx.HTTPError, PlatformFailed, ChainFailed, OSError)
+    repeat(Trading(own).step, own.stopped, log, failures=failures)
 
 
 def _market(at: Platform, sessions: Path, from_s: int, zone: ZoneInfo) -> LiveMarket:

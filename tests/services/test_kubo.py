@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import signal
 import subprocess
@@ -255,7 +256,7 @@ def test_stopped_daemon_is_unavailable_and_works_again_once_it_goes_on(node: Kub
     with evidence_on(node, read_limit_s=1) as impatient:
         data = fresh()
         cid = impatient.put(data)
-        node.process.send_signal(signal.SIGSTOP)
+        _halt(node.process)
         try:
             for use in (lambda: impatient.get(cid), lambda: impatient.put(data), lambda: impatient.has(cid)):
                 began = time.monotonic()
@@ -272,7 +273,7 @@ def test_who_waits_behind_a_request_that_was_not_answered_is_told_at_once(node: 
     assert node.process is not None
     cid = store.put(fresh())
     with evidence_on(node, read_limit_s=1) as impatient:
-        node.process.send_signal(signal.SIGSTOP)
+        _halt(node.process)
         try:
             with pytest.raises(EvidenceUnavailable, match="Timeout"):
                 impatient.get(cid)
@@ -520,3 +521,9 @@ def test_whole_day_runs_on_kubo_and_the_audit_reads_from_it(node: KuboNode, tmp_
         assert f"✗ {code}" in text
     assert not (tmp_path / "kubo" / "repo").exists()
     assert not (tmp_path / "backend" / "evidence").exists()
+
+
+def _halt(process: "subprocess.Popen[bytes]") -> None:
+    """Stops all of its threads, and waits until they are: one that still runs could answer."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
